@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Capability: a named bundle of openings, as manifests define it. Immutable, reference counted
+ */
+#include <glib.h>
+#include <stdbool.h>
+
+#include "plan/plan.h"
+#include "util/error.h"
+
+typedef struct Capability Capability;
+
+Capability *capability_ref(Capability *capability);
+void capability_unref(Capability *capability); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Capability, capability_unref)
+
+const char *capability_get_name(const Capability *capability);
+const char *capability_get_description(const Capability *capability); /* "" if none */
+const char *capability_get_risk(const Capability *capability);        /* "low", "medium", "high"; "" if not said */
+bool capability_is_default(const Capability *capability);             /* from a manifests.default.d */
+/* Manifests that define it, in file-name order, and ids of the gateways it has rows for, in registry order;
+ * NULL-terminated, owned by the capability. */
+char *const *capability_get_files(const Capability *capability);
+char *const *capability_get_gateways(const Capability *capability);
+
+/* Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most CAPABILITY_NAME_MAX. */
+bool capability_name_is_valid(const char *name);
+
+/* Adds to @plan what the capabilities (Capability *) open, gateway by gateway in registry order, each in the
+ * order of the array. On failure @plan is of no use any more. */
+int capabilities_plan(const GPtrArray *capabilities, Plan *plan, Error *error);

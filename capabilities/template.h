@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Template: what a sandbox is made of before anything is opened (contract section 5)
+ *
+ * An ini file, strict: an unknown section or key, a value out of range, a path that is not absolute is a finding
+ * with its line. Immutable, reference counted. The compiled-in one is called "default".
+ */
+#include <glib.h>
+#include <stdbool.h>
+
+#include "plan/spec.h"
+#include "util/error.h"
+
+typedef struct Template Template;
+
+typedef struct TemplateFinding {
+        unsigned line;
+        char *text; /* owned */
+} TemplateFinding;
+
+/* Reads @text (NUL-terminated); keys that are not given have the compiled-in default's values. Every finding is
+ * added to @findings (TemplateFinding); *ret is NULL if there was any. Keys whose walls this version does not
+ * build are findings too ("not supported by this version"), never silently passed over. */
+int template_parse(const char *name, const char *text, GPtrArray *findings, Template **ret);
+Template *template_new_default(void);
+GPtrArray *template_findings_new(void);
+
+Template *template_ref(Template *template);
+void template_unref(Template *template);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Template, template_unref)
+
+const char *template_get_name(const Template *template);
+const char *template_get_description(const Template *template);
+
+/* Fills the fields of @spec that stand under "its template" in plan/spec.h; the spec owns its copies. */
+void template_fill_spec(const Template *template, Spec *spec);

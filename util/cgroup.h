@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Cgroups: the box of one sandbox in every hierarchy
+ *
+ * A host has one of three layouts: legacy (v1 hierarchies), hybrid (v1 with an empty v2 tree beside it, which we
+ * leave alone) or unified (v2 only). A box is the folder <parent>/<n>/ with <n>/payload/ in it, in every v1
+ * hierarchy or once in the v2 tree: shim and monitor live in the box, unlimited; init and apps in the payload,
+ * where limits, devices, freezer and kill act. No policy here: who asks says which limit and which value.
+ *
+ * Joining: on v1 a process with one thread writes "0" to `tasks`, which takes no global lock (cgroup.procs
+ * waits 6 to 14 ms for the kernel's grace period); on v2 there is only cgroup.procs.
+ */
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/error.h"
+
+typedef enum CgroupLayout {
+        CGROUP_LEGACY,
+        CGROUP_HYBRID,
+        CGROUP_UNIFIED,
+        _CGROUP_LAYOUT_MAX,
+        _CGROUP_LAYOUT_INVALID = -EINVAL,
+} CgroupLayout;
+const char *cgroup_layout_to_string(CgroupLayout layout);
+CgroupLayout cgroup_layout_from_string(const char *name);
+
+/* The hierarchies of this host. */
+typedef struct CgroupHost CgroupHost;
+
+/* Reads the cgroup mounts of @mountinfo_path and our own place in them from @self_path ("/proc/self/mountinfo"
+ * and "/proc/self/cgroup"; tests give files of their own). */
+int cgroup_host_new(const char *mountinfo_path, const char *self_path, CgroupHost **ret, Error *error);
+void cgroup_host_free(CgroupHost *host);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupHost, cgroup_host_free)
+CgroupLayout cgroup_host_get_layout(const CgroupHost *host);
+bool cgroup_host_has_controller(const CgroupHost *host, const char *controller); /* "memory", "pids", ... */
+/* Path of the folder of @name in the hierarchy of @controller (NULL = the first, or the v2 tree); NULL if the
+ * host lacks it. Caller frees. */
+char *cgroup_host_get_path(const CgroupHost *host, const char *controller, const char *name);
+/* Where cgroupfs is mounted, so that a mount namespace can be made blind to it: "/sys/fs/cgroup". */
+const char *cgroup_host_get_mount(const CgroupHost *host);
+
+/*
+ * @name is relative, like "bulkhead-1f2e/12". Parents are made as needed (v1 cpuset: cpus and mems are copied
+ * down; v2: the controllers that a payload needs are enabled in subtree_control of each parent).
+ */
+typedef struct CgroupBox CgroupBox;
+int cgroup_box_create(const CgroupHost *host, const char *name, CgroupBox **ret, Error *error);
+/* The box of a name that exists already, to clean up after a shim that died; missing folders are fine. */
+int cgroup_box_open(const CgroupHost *host, const char *name, CgroupBox **ret, Error *error);
+void cgroup_box_free(CgroupBox *box); /* closes; destroys nothing */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupBox, cgroup_box_free)
+
+/* The calling process (one thread) joins the box itself. */
+int cgroup_box_join(CgroupBox *box, Error *error);
+/* The calling process leaves it for the parent of all boxes, so that the box can be destroyed. */
+int cgroup_box_leave(CgroupBox *box, Error *error);
+
+/* Opens the files of the payload to which init writes "0" to join: as many as there are hierarchies, at most
+ * @max. Returns their number; close-on-exec. The right to write is that of the opener. */
+int cgroup_box_open_joins(CgroupBox *box, int *ret_fds, size_t max, Error *error);
+
+/* Writes one limit file of the payload. @v1_file belongs to @controller's v1 hierarchy, @v2_file to the v2 tree;
+ * NULL = this limit does not exist there (-EOPNOTSUPP, ERROR_UNSUPPORTED naming controller and layout). */
+int cgroup_box_write(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file,
+                     const char *value, Error *error);
+/* Reads one file of the payload; caller frees *ret. */
+int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file, char **ret,
+                    Error *error);
+
+/* The three limits that every template has; 0 = leave as it is. */
+int cgroup_box_limit(CgroupBox *box, uint64_t memory_max, uint64_t tasks_max, Error *error);
+
+/* v1: closes every device and opens the numbers listed ("c 1:3 rwm"); v2: a BPF program, -EOPNOTSUPP so far. */
+int cgroup_box_set_devices(CgroupBox *box, const char *const *allowed, Error *error);
+
+/* Polls until the kernel has done it, at most @timeout_usec (-ETIMEDOUT). */
+int cgroup_box_freeze(CgroupBox *box, uint64_t timeout_usec, Error *error);
+int cgroup_box_thaw(CgroupBox *box, uint64_t timeout_usec, Error *error);
+
+/* SIGKILL to every process of the payload, once around; 1 if there was one, 0 if it is empty. v1: thaw after it,
+ * since SIGKILL does not act on a frozen cgroup. */
+int cgroup_box_kill(CgroupBox *box, Error *error);
+/* 1 if the payload has a process, else 0. */
+int cgroup_box_is_populated(CgroupBox *box);
+
+/* Removes payload and box everywhere, and the parent when it was the last. -EBUSY while a process is in one. */
+int cgroup_box_destroy(CgroupBox *box, Error *error);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Every size that a client, a manifest or an app may choose, and why it ends where it ends
+ */
+
+/* Names */
+#define SANDBOX_NAME_MAX    64  /* contract section 1: [A-Za-z0-9][A-Za-z0-9_.-]{0,63} */
+#define CAPABILITY_NAME_MAX 255 /* as long as a bus name may be; capability names are reverse DNS like them */
+
+/* Manifests */
+#define MANIFEST_SIZE_MAX      (1024 * 1024) /* a reviewer reads it; the largest known ones have 20 KiB */
+#define MANIFESTS_MAX          4096          /* files in one level */
+#define JSON_DEPTH_MAX         32            /* a manifest needs 8 */
+#define CAPABILITIES_MAX       4096          /* in the store, and in one request */
+#define GATEWAYS_MAX           64            /* gateway entries in one capability */
+#define GATEWAY_ROWS_MAX       1024          /* config rows of one gateway entry */
+#define PLAN_ITEMS_MAX         8192          /* of one sandbox: each bind is a mount that every lookup passes */
+#define PATH_SIZE_MAX          4096          /* PATH_MAX, the terminating NUL included */
+#define ENV_NAME_MAX           256
+#define ENV_VALUE_MAX          (64 * 1024)   /* half of what the kernel takes for one string of execve(2) */
+
+/* A program to run */
+#define ARGV_MAX            4096
+#define ENVIRONMENT_MAX     4096
+#define RUN_BYTES_MAX       (1024 * 1024) /* argv and environment together; execve(2) has 2 MiB at 8 MiB stack */
+#define RUN_GROUPS_MAX      64
+#define RUN_RLIMITS_MAX     16 /* RLIM_NLIMITS */
+#define RUNS_MAX            4096 /* programs of one sandbox alive at once */
+
+/* Messages */
+#define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */
+#define WIRE_BODY_MAX        (16 * 1024 * 1024) /* a plan of PLAN_ITEMS_MAX items fits */
+#define WIRE_FDS_MAX         252                /* SCM_MAX_FD is 253 */
+
+/* Times */
+#define START_TIMEOUT_USEC   (8 * 1000 * 1000ULL)  /* shim, container and init up to "ready"; needs 10 ms */
+#define STOP_TIMEOUT_USEC    (2 * 1000 * 1000ULL)  /* halt signal to SIGKILL, unless the template says otherwise */
+#define REQUEST_TIMEOUT_USEC (25 * 1000 * 1000ULL) /* service waits for a shim: what D-Bus clients wait */
