@@ -24,7 +24,7 @@ typedef struct GatewayOps {
 
         /* Reads one row into @config. Adds every finding to the cursor's findings (util/json.h) and returns
          * negative if there was an error among them. Unknown keys are errors. */
-        int (*parse_row)(JsonCursor *row, GatewayConfig *config);
+        int (*parse_row)(const JsonCursor *row, GatewayConfig *config);
 
         /* Says what must hold. Fails only for conflicts and limits of the plan. */
         int (*plan)(const GatewayConfig *config, Plan *plan, Error *error);
@@ -34,7 +34,8 @@ typedef struct GatewayOps {
 } GatewayOps;
 
 /* Parses one row; *ret is NULL after a failure. @origin is copied. */
-int gateway_config_parse(const GatewayOps *ops, JsonCursor *row, const PlanOrigin *origin, GatewayConfig **ret);
+int gateway_config_parse(const GatewayOps *ops, const JsonCursor *row, const PlanOrigin *origin,
+                         GatewayConfig **ret);
 void gateway_config_free(GatewayConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GatewayConfig, gateway_config_free)
 
@@ -42,3 +43,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GatewayConfig, gateway_config_free)
  * win over those that other gateways set). */
 const GatewayOps *gateway_find(const char *id);  /* or NULL */
 const GatewayOps *gateway_get(size_t i);         /* NULL past the last one */
+/* NULL-terminated: the ids of those that are there, and all ids of the contract, built in this version or not. */
+const char *const *gateway_get_ids(void);
+const char *const *gateway_get_contract_ids(void);

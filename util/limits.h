@@ -13,6 +13,10 @@
 #define MANIFEST_SIZE_MAX      (1024 * 1024) /* a reviewer reads it; the largest known ones have 20 KiB */
 #define MANIFESTS_MAX          4096          /* files in one level */
 #define JSON_DEPTH_MAX         32            /* a manifest needs 8 */
+#define JSON_KEY_MAX           255           /* bytes; keys are part of every path that is told */
+#define JSON_FINDINGS_MAX      1000          /* of one file; nobody reads on, and each has its path */
+#define TEMPLATE_SIZE_MAX      (64 * 1024)   /* the default one has 2 KiB */
+#define TEMPLATE_LIST_MAX      256           /* layers, hidden paths, folders, variables of a template */
 #define CAPABILITIES_MAX       4096          /* in the store, and in one request */
 #define GATEWAYS_MAX           64            /* gateway entries in one capability */
 #define GATEWAY_ROWS_MAX       1024          /* config rows of one gateway entry */
