@@ -83,7 +83,8 @@ int shim_run_get(WireReader *reader, ShimRun *ret, Error *error); /* shim_run_do
 void shim_run_done(ShimRun *run);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ShimRun, shim_run_done)
 
-/* SHIM_RAN: u32 run, then an error or success, then the host pid (0 after a failure). */
+/* SHIM_RAN: u32 run, then an error or success, then the host pid (0 after a failure). ran_get() gives the negative
+ * errno of a program that did not start, with *ret_run filled as far as the body is whole. */
 void shim_ran_put(WireWriter *writer, uint32_t run, const Error *error, pid_t pid);
 int shim_ran_get(WireReader *reader, uint32_t *ret_run, pid_t *ret_pid, Error *error);
 

@@ -43,6 +43,7 @@ typedef struct Spec {
         uint64_t start_timeout_usec;
 } Spec;
 
+/* Timeouts of util/limits.h, SIGTERM, 65536 ids, uid and gid 1000 inside; all else is 0 or NULL (no strings). */
 Spec *spec_new(void);
 Spec *spec_copy(const Spec *spec);
 void spec_free(Spec *spec);

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/spec.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+
+#include "plan/plan-private.h"
+#include "util/limits.h"
+
+/* Below it are the host's own users; less than a whole range leaves ids of images without an owner. */
+#define SPEC_ID_BASE_MIN  65536u
+#define SPEC_ID_COUNT_MIN 65536u
+
+/* _NSIG - 1: the last realtime signal of Linux (signal(7)). */
+#define SIGNAL_MAX 64
+
+Spec *spec_new(void) {
+        Spec *spec = g_new0(Spec, 1);
+
+        spec->id_count = SPEC_ID_COUNT_MIN;
+        spec->app_uid = spec->app_gid = 1000;
+        spec->halt_signal = SIGTERM;
+        spec->stop_timeout_usec = STOP_TIMEOUT_USEC;
+        spec->start_timeout_usec = START_TIMEOUT_USEC;
+        return spec;
+}
+
+Spec *spec_copy(const Spec *spec) {
+        Spec *copy = g_new(Spec, 1);
+
+        *copy = *spec;
+        copy->name = g_strdup(spec->name);
+        copy->hostname = g_strdup(spec->hostname);
+        copy->environment = g_strdupv(spec->environment);
+        copy->template_name = g_strdup(spec->template_name);
+        copy->layers = g_strdupv(spec->layers);
+        copy->hide = g_strdupv(spec->hide);
+        copy->folders = g_strdupv(spec->folders);
+        copy->app_home = g_strdup(spec->app_home);
+        copy->template_environment = g_strdupv(spec->template_environment);
+        return copy;
+}
+
+void spec_free(Spec *spec) {
+        if (!spec)
+                return;
+        g_free(spec->name);
+        g_free(spec->hostname);
+        g_strfreev(spec->environment);
+        g_free(spec->template_name);
+        g_strfreev(spec->layers);
+        g_strfreev(spec->hide);
+        g_strfreev(spec->folders);
+        g_free(spec->app_home);
+        g_strfreev(spec->template_environment);
+        g_free(spec);
+}
+
+void spec_put(WireWriter *writer, const Spec *spec) {
+        wire_put_string(writer, spec->name);
+        wire_put_u32(writer, spec->owner);
+        wire_put_string(writer, spec->hostname);
+        wire_put_u32(writer, spec->id_base);
+        wire_put_u32(writer, spec->id_count);
+        wire_put_strings(writer, spec->environment);
+        wire_put_string(writer, spec->template_name);
+        wire_put_strings(writer, spec->layers);
+        wire_put_strings(writer, spec->hide);
+        wire_put_strings(writer, spec->folders);
+        wire_put_u64(writer, spec->upper_size);
+        wire_put_u8(writer, spec->map_host_root);
+        wire_put_u32(writer, spec->app_uid);
+        wire_put_u32(writer, spec->app_gid);
+        wire_put_string(writer, spec->app_home);
+        wire_put_strings(writer, spec->template_environment);
+        wire_put_u64(writer, spec->memory_max);
+        wire_put_u64(writer, spec->tasks_max);
+        wire_put_i32(writer, spec->halt_signal);
+        wire_put_u64(writer, spec->stop_timeout_usec);
+        wire_put_u64(writer, spec->start_timeout_usec);
+        /* New fields go here; readers that do not know them leave them. */
+}
+
+/* A word that becomes a part of paths, cgroup names and messages: [A-Za-z0-9][A-Za-z0-9_.-]*. */
+static int name_check(const char *what, const char *name, size_t max, Error *error) {
+        g_autofree char *text = NULL;
+        bool valid = name && g_ascii_isalnum(name[0]) && strlen(name) <= max;
+
+        for (const char *at = name; valid && *at; at++)
+                valid = g_ascii_isalnum(*at) || strchr("_.-", *at);
+        if (valid)
+                return 0;
+        if (!name)
+                return error_setf(error, ERROR_INVALID_ARGS, "%s is missing", what);
+        text = plan_text_excerpt(name);
+        return error_setf(error, ERROR_INVALID_ARGS,
+                          "%s '%s' is not a letter or digit with at most %zu of A-Z a-z 0-9 _ . - after it",
+                          what, text, max - 1);
+}
+
+/* wire_get_strings() has seen to SPEC_PATHS_MAX. */
+static int paths_check(const char *what, char *const *paths, Error *error) {
+        for (size_t i = 0; paths[i]; i++) {
+                int r = plan_path_check(what, paths[i], error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int layers_check(char *const *layers, Error *error) {
+        if (!layers[0])
+                return error_setf(error, ERROR_INVALID_ARGS, "Sandbox has no layers to be made of");
+        for (size_t i = 0; layers[i]; i++) {
+                int r = strcmp(layers[i], SPEC_LAYER_HOST_USR) == 0
+                                ? 0
+                                : plan_path_check("Layer", layers[i], error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int ids_check(const Spec *spec, Error *error) {
+        if (spec->owner == (uid_t) -1)
+                return error_setf(error, ERROR_INVALID_ARGS, "Owner of the sandbox is no user id");
+        /* The last id, (uid_t) -1, is "no change" to the kernel and cannot be mapped (setreuid(2)). */
+        if (spec->id_base < SPEC_ID_BASE_MIN || spec->id_count < SPEC_ID_COUNT_MIN ||
+            (uint64_t) spec->id_base + spec->id_count > UINT32_MAX)
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "%u ids from %u on are no range, at least %u from %u on were expected",
+                                  spec->id_count, spec->id_base, SPEC_ID_COUNT_MIN, SPEC_ID_BASE_MIN);
+        if (spec->app_uid >= INIT_UID || spec->app_gid >= INIT_UID)
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "App's ids %u:%u inside, less than %d were expected", spec->app_uid,
+                                  spec->app_gid, INIT_UID);
+        return 0;
+}
+
+static int spec_check(const Spec *spec, Error *error) {
+        int r;
+
+        r = name_check("Name of the sandbox", spec->name, SANDBOX_NAME_MAX, error);
+        if (r >= 0)
+                r = name_check("Host name", spec->hostname, HOST_NAME_MAX, error);
+        if (r >= 0)
+                r = name_check("Name of the template", spec->template_name, NAME_MAX, error);
+        if (r >= 0)
+                r = ids_check(spec, error);
+        if (r >= 0)
+                r = plan_environment_check(spec->environment, error);
+        if (r >= 0)
+                r = plan_environment_check(spec->template_environment, error);
+        if (r >= 0)
+                r = layers_check(spec->layers, error);
+        if (r >= 0)
+                r = paths_check("Hidden path", spec->hide, error);
+        if (r >= 0)
+                r = paths_check("Folder", spec->folders, error);
+        if (r >= 0)
+                r = plan_path_check("App's home", spec->app_home, error);
+        if (r >= 0 && (spec->halt_signal < 1 || spec->halt_signal > SIGNAL_MAX))
+                r = error_setf(error, ERROR_INVALID_ARGS, "Halt signal %d, 1 to %d were expected",
+                               spec->halt_signal, SIGNAL_MAX);
+        if (r >= 0 && spec->start_timeout_usec == 0)
+                r = error_setf(error, ERROR_INVALID_ARGS, "Sandbox has no time to start");
+        return r;
+}
+
+int spec_get(WireReader *reader, Spec **ret, Error *error) {
+        g_autoptr(Spec) spec = spec_new();
+        uint8_t map_host_root;
+        int r;
+
+        spec->name = g_strdup(wire_get_string(reader));
+        spec->owner = wire_get_u32(reader);
+        spec->hostname = g_strdup(wire_get_string(reader));
+        spec->id_base = wire_get_u32(reader);
+        spec->id_count = wire_get_u32(reader);
+        spec->environment = plan_strings_take(wire_get_strings(reader, ENVIRONMENT_MAX));
+        spec->template_name = g_strdup(wire_get_string(reader));
+        spec->layers = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
+        spec->hide = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
+        spec->folders = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
+        spec->upper_size = wire_get_u64(reader);
+        map_host_root = wire_get_u8(reader);
+        spec->map_host_root = map_host_root == 1;
+        spec->app_uid = wire_get_u32(reader);
+        spec->app_gid = wire_get_u32(reader);
+        spec->app_home = g_strdup(wire_get_string(reader));
+        spec->template_environment = plan_strings_take(wire_get_strings(reader, ENVIRONMENT_MAX));
+        spec->memory_max = wire_get_u64(reader);
+        spec->tasks_max = wire_get_u64(reader);
+        spec->halt_signal = wire_get_i32(reader);
+        spec->stop_timeout_usec = wire_get_u64(reader);
+        spec->start_timeout_usec = wire_get_u64(reader);
+        if (reader->failed || map_host_root > 1)
+                return error_set_errnof(error, EBADMSG, "Spec ends early or is not well formed");
+        r = spec_check(spec, error);
+        if (r < 0)
+                return error_prefixf(error, r, "Spec");
+        *ret = g_steal_pointer(&spec);
+        return 0;
+}
