@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bulkhead: the command line of the sandbox service
+ *
+ * Options, then a verb from the table below; the verb does the rest.
+ */
+#include <fcntl.h>
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/output.h"
+
+#define HELP_PROCESS                                                                                         \
+        "  -e, --environment NAME=VALUE  a variable of the program; may be given again\n"                    \
+        "  -w, --working-directory DIR   where it starts, an absolute path inside\n"                         \
+        "  -u, --user USER               as whom: a name inside, or uid or uid:gid\n"                        \
+        "  -i, --interactive             accepted; standard input is passed on always\n"                     \
+        "  -T, --terminal                a terminal of its own (not supported by this version)\n"
+
+#define HELP_SANDBOX                                                                                         \
+        "  -c, --capability CAP          what it may use; may be given again\n"                              \
+        "  -t, --template TEMPLATE       what the sandbox is made of (default: the service's)\n"             \
+        "      --name NAME               its name (default: one is made up)\n"                               \
+        "  -b, --bind SRC:DST[:rw]       a bind mount by hand (not supported by this version)\n"
+
+#define HELP_STATUS                                                                                          \
+        "\nReturns the program's own exit status, 128+n if signal n ended it, 125 when\n"                     \
+        "Bulkhead failed, 126 when the program cannot be executed, 127 when it is not found.\n"
+
+static const Verb verbs[] = {
+        { "run", "[OPTION]... [--] PROGRAM [ARGUMENT]...", "Run one program in a fresh sandbox",
+          HELP_SANDBOX HELP_PROCESS
+          "      --keep                    leave the sandbox there when the program has ended\n"
+          "      --timings                 afterwards, say on standard error how long each step took\n"
+          "\nThe program has our standard input, output and error; interrupt, quit, hangup and\n"
+          "termination signals go on to it. The sandbox is gone when the program has ended.\n"
+          HELP_STATUS
+          "\nExample: bulkhead run -c com.acme.maps.data -- /bin/ls /data\n",
+          verb_run },
+        { "create", "[OPTION]...", "Make a sandbox that runs nothing yet, and print its name",
+          HELP_SANDBOX "  -e, --environment NAME=VALUE  a variable of every program in it; may be given again\n",
+          verb_create },
+        { "exec", "NAME [OPTION]... [--] PROGRAM [ARGUMENT]...", "Run a program in a sandbox that is there",
+          HELP_PROCESS HELP_STATUS "\nExample: bulkhead exec maps -- /bin/ps ax\n", verb_exec },
+        { "grant", "NAME CAPABILITY...", "Give a live sandbox capabilities: all of them or, on failure, none",
+          NULL, verb_grant },
+        { "revoke", "NAME CAPABILITY...", "Take capabilities away from a live sandbox",
+          "What is open already stays open: new opens, connections and messages are refused.\n", verb_revoke },
+        { "freeze", "NAME...", "Let none of its programs run until it is thawed", NULL, verb_freeze },
+        { "thaw", "NAME...", "Let them run again", NULL, verb_thaw },
+        { "kill", "[-s SIGNAL] NAME", "Send a signal to every program in a sandbox",
+          "  -s, --signal SIGNAL           its name or number (default: TERM)\n", verb_kill },
+        { "stop", "NAME... | --all", "End sandboxes and everything in them",
+          "      --all                     every sandbox that you may see\n"
+          "\nIts programs get the template's halt signal, and SIGKILL when its time is over.\n"
+          "Returns when nothing of the sandbox is left.\n",
+          verb_stop },
+        { "list", "", "Show the sandboxes that you may see", NULL, verb_list },
+        { "status", "NAME", "Show what a sandbox is, may do and uses", NULL, verb_status },
+        { "capabilities", "[CAPABILITY]", "Show what there is to ask for, or one of it closely", NULL,
+          verb_capabilities },
+        { "explain", "CAPABILITY...", "Show what capabilities open, item by item, and where that is written",
+          NULL, verb_explain },
+};
+
+static const char help_global[] =
+        "  --bus system|session|ADDRESS  the bus that the service is on (default: system)\n"
+        "  --root DIR                    where the instance's files are, for verbs that read files; those\n"
+        "                                of this version all ask the service, which has its own --root\n"
+        "  --json                        for programs: print JSON\n"
+        "  --quiet                       print no titles and no remarks\n"
+        "  --help                        this text; behind a verb, that verb's\n"
+        "  --version                     the version\n";
+
+void verb_print_help(const Verb *verb) {
+        printf("Usage: bulkhead %s%s%s\n\n%s.\n\n", verb->name, verb->synopsis[0] ? " " : "", verb->synopsis,
+               verb->summary);
+        if (verb->help)
+                printf("%s\n", verb->help);
+        printf("Options of every verb:\n%s", help_global);
+}
+
+static void print_help(void) {
+        printf("Usage: bulkhead [OPTION]... VERB [ARGUMENT]...\n\n"
+               "Runs programs in sandboxes, with the openings that capabilities describe.\n\nVerbs:\n");
+        for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+                printf("  %-13s %s\n", verbs[i].name, verbs[i].summary);
+        printf("\nOptions:\n%s\n"
+               "Exit status: 0 done, 1 refused or failed, 2 used wrongly; 'run' and 'exec' have their own.\n"
+               "'bulkhead VERB --help' says more about a verb.\n",
+               help_global);
+}
+
+static const Verb *verb_find(const char *name) {
+        for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        return &verbs[i];
+        return NULL;
+}
+
+/* A closed standard descriptor would be taken by the connection to the bus, and handed to the program. */
+static void stdio_fill(void) {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        (void) open("/dev/null", O_RDWR);
+}
+
+int main(int argc, char **argv) {
+        Cli cli = { .address = "system" };
+        int c, status;
+
+        stdio_fill();
+        options_begin();
+        c = options_next(&cli, argc, argv, "+", NULL);
+        if (c == OPTIONS_HELP) {
+                print_help();
+                return EXIT_SUCCESS;
+        }
+        if (c != OPTIONS_END)
+                return EXIT_USAGE;
+        if (optind == argc)
+                return options_usage(&cli, "Name a verb");
+        cli.verb = verb_find(argv[optind]);
+        if (!cli.verb)
+                return options_usage(&cli, "There is no verb '%s'", argv[optind]);
+
+        argc -= optind;
+        argv += optind;
+        status = cli.verb->run(&cli, argc, argv);
+        g_clear_pointer(&cli.bus, sd_bus_flush_close_unref);
+
+        /* A full disk must not look like success to a script. */
+        if (fflush(stdout) != 0 && status == EXIT_SUCCESS) {
+                output_error("Cannot write to standard output");
+                return EXIT_FAILURE;
+        }
+        return status;
+}
