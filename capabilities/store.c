@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "capabilities/store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "capabilities/capability-private.h"
+#include "util/cleanup.h"
+#include "util/fs.h"
+#include "util/json.h"
+#include "util/limits.h"
+
+struct Store {
+        gatomicrefcount n_refs;
+        GPtrArray *findings;     /* owned StoreFinding * */
+        GPtrArray *capabilities; /* owned references, by name; of one name the default comes first */
+        GHashTable *defaults;    /* name -> Capability, not owned */
+        GHashTable *on_request;  /* name -> Capability, not owned */
+        GHashTable *taken_out;   /* owned name -> owned PlanOrigin: where a definition with errors stands */
+        GHashTable *templates;   /* owned name -> owned reference */
+        char *hash;              /* owned */
+};
+
+/* What is needed while loading. */
+typedef struct StoreLoad {
+        Store *store;        /* not owned */
+        const char *root;    /* not owned; folders below it are opened inside it */
+        int root_fd;         /* not owned */
+        GChecksum *checksum; /* not owned */
+} StoreLoad;
+
+/* The highest of the files that have one name. */
+typedef struct StoreFile {
+        char *path;      /* owned */
+        bool is_refused; /* its folder is not to be trusted; the finding is the folder's */
+} StoreFile;
+
+/* One kind of files. */
+typedef struct StoreKind {
+        const char *name, *suffix;
+        size_t size_max;
+        bool is_default;
+        void (*read)(StoreLoad *load, const char *name, const char *path, const char *text, size_t size,
+                     GHashTable *userdata);
+} StoreKind;
+
+static void file_free(void *userdata) {
+        StoreFile *file = userdata;
+
+        g_free(file->path);
+        g_free(file);
+}
+
+static void finding_free(void *userdata) {
+        StoreFinding *finding = userdata;
+
+        g_free(finding->file);
+        g_free(finding->path);
+        g_free(finding->text);
+        g_free(finding);
+}
+
+static void store_add_finding(Store *store, bool is_error, const char *file, unsigned line, unsigned column,
+                              const char *path, const char *text) {
+        StoreFinding *finding = g_new0(StoreFinding, 1);
+
+        *finding = (StoreFinding){
+                .is_error = is_error,
+                .line = line,
+                .column = column,
+                .file = g_utf8_make_valid(file, -1),
+                .path = g_strdup(path),
+                .text = g_utf8_make_valid(text, -1),
+        };
+        g_ptr_array_add(store->findings, finding);
+}
+
+G_GNUC_PRINTF(3, 4)
+static void load_finding(StoreLoad *load, const char *file, const char *format, ...) {
+        g_autofree char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        store_add_finding(load->store, true, file, 0, 0, "", text);
+}
+
+/*
+ * Files
+ */
+
+/* NULL, or what is wrong with who may write it. Our own files count as root's: who is not root loads a store to
+ * look at it, and could as well change what it prints. */
+static const char *check_owner(const struct stat *st) {
+        if (st->st_uid != 0 && st->st_uid != geteuid())
+                return "does not belong to root";
+        if (st->st_mode & (S_IWGRP | S_IWOTH))
+                return "may be written by others than its owner";
+        return NULL;
+}
+
+/* Opens a path of this instance; links lead to what they name inside its root, never to the host's. */
+static int open_in_root(const StoreLoad *load, const char *path, int flags) {
+        size_t size = strcmp(load->root, "/") == 0 ? 0 : strlen(load->root);
+
+        return fs_open_in(load->root_fd, path + size, flags, 0, 0);
+}
+
+static void list_names(StoreLoad *load, const StoreKind *kind, DIR *stream, const char *folder, bool is_refused,
+                       GHashTable *files) {
+        const struct dirent *entry;
+        size_t n = 0;
+
+        while ((entry = readdir(stream))) {
+                StoreFile *file;
+
+                /* Hidden ones are what editors leave behind. */
+                if (entry->d_name[0] == '.' || !g_str_has_suffix(entry->d_name, kind->suffix))
+                        continue;
+                if (++n > MANIFESTS_MAX) {
+                        load_finding(load, folder, "More than %u %s, none is read", MANIFESTS_MAX, kind->name);
+                        g_hash_table_remove_all(files);
+                        return;
+                }
+                file = g_new0(StoreFile, 1);
+                file->path = g_build_filename(folder, entry->d_name, NULL);
+                file->is_refused = is_refused;
+                g_hash_table_replace(files, g_strdup(entry->d_name), file);
+        }
+}
+
+/* Adds the files of one level to @files; they replace those of the same name, also when they are not going to be
+ * read: without that, damaging a higher level would bring back what it replaces and masks. */
+static void list_folder(StoreLoad *load, const StoreKind *kind, const char *folder, GHashTable *files) {
+        autofd int fd = open_in_root(load, folder, O_RDONLY | O_DIRECTORY);
+        const char *problem;
+        struct stat st;
+        DIR *stream;
+
+        if (fd == -ENOENT)
+                return;
+        if (fd < 0 || fstat(fd, &st) < 0) {
+                load_finding(load, folder, "Cannot open the folder: %s", g_strerror(fd < 0 ? -fd : errno));
+                return;
+        }
+        problem = check_owner(&st);
+        if (problem)
+                load_finding(load, folder, "The folder %s, nothing in it is read", problem);
+        stream = fdopendir(fd);
+        if (!stream) {
+                load_finding(load, folder, "Cannot read the folder: %s", g_strerror(errno));
+                return;
+        }
+        (void) fd_steal(&fd);
+        list_names(load, kind, stream, folder, problem, files);
+        (void) closedir(stream);
+}
+
+/* Whether @path is a link to /dev/null: the words of the link count, since a root need not have a /dev. */
+static bool is_mask(const StoreLoad *load, const char *path) {
+        static const char null_path[] = "/dev/null";
+        autofd int fd = open_in_root(load, path, O_PATH | O_NOFOLLOW);
+        char target[sizeof(null_path) + 1];
+        ssize_t size;
+
+        if (fd < 0)
+                return false;
+        size = readlinkat(fd, "", target, sizeof(target));
+        return size == (ssize_t) strlen(null_path) && memcmp(target, null_path, (size_t) size) == 0;
+}
+
+/* Reads at most @max bytes; a NUL that does not count stands behind them. */
+static int read_all(int fd, size_t max, char **ret_text, size_t *ret_size) {
+        g_autofree char *text = g_malloc(max + 2);
+        size_t size = 0;
+
+        while (size <= max) {
+                ssize_t n = read(fd, text + size, max + 1 - size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                size += (size_t) n;
+        }
+        if (size > max)
+                return -EFBIG;
+        text[size] = '\0';
+        *ret_text = g_steal_pointer(&text);
+        *ret_size = size;
+        return 0;
+}
+
+/* Reads what may be trusted; gives nothing and adds a finding otherwise. */
+static char *read_trusted(StoreLoad *load, const StoreKind *kind, const char *path, size_t *ret_size) {
+        autofd int fd = open_in_root(load, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        const char *problem;
+        char *text = NULL;
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0) {
+                load_finding(load, path, "Cannot open the file: %s", g_strerror(fd < 0 ? -fd : errno));
+                return NULL;
+        }
+        if (!S_ISREG(st.st_mode)) {
+                load_finding(load, path, "Not a regular file, expected one or a link to /dev/null");
+                return NULL;
+        }
+        problem = check_owner(&st);
+        if (problem) {
+                load_finding(load, path, "The file %s, it is not read", problem);
+                return NULL;
+        }
+        r = read_all(fd, kind->size_max, &text, ret_size);
+        if (r == -EFBIG)
+                load_finding(load, path, "The file has more than %zu bytes, it is not read", kind->size_max);
+        else if (r < 0)
+                load_finding(load, path, "Cannot read the file: %s", g_strerror(-r));
+        return text;
+}
+
+static void load_file(StoreLoad *load, const StoreKind *kind, const char *name, const StoreFile *file,
+                      GHashTable *userdata) {
+        g_autofree char *head = NULL, *text = NULL;
+        size_t size;
+
+        if (file->is_refused || is_mask(load, file->path))
+                return;
+        text = read_trusted(load, kind, file->path, &size);
+        if (!text)
+                return;
+        head = g_strdup_printf("%s/%s %zu\n", kind->name, name, size);
+        g_checksum_update(load->checksum, (const guchar *) head, (gssize) strlen(head));
+        g_checksum_update(load->checksum, (const guchar *) text, (gssize) size);
+        kind->read(load, name, file->path, text, size, userdata);
+}
+
+static int compare_strings(const void *a, const void *b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static void load_kind(StoreLoad *load, const StoreKind *kind, char *const *folders, GHashTable *userdata) {
+        g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, file_free);
+        g_autofree const char **names = NULL;
+        guint n_names;
+
+        for (; *folders; folders++)
+                list_folder(load, kind, *folders, files);
+        names = (const char **) g_hash_table_get_keys_as_array(files, &n_names);
+        qsort(names, n_names, sizeof(*names), compare_strings);
+        for (guint i = 0; i < n_names; i++)
+                load_file(load, kind, names[i], g_hash_table_lookup(files, names[i]), userdata);
+}
+
+/*
+ * Manifests
+ */
+
+/* All definitions of one name, of which one may have errors. */
+typedef struct Definitions {
+        Capability *capability; /* owned */
+        PlanOrigin *error;      /* owned; NULL if all are good */
+} Definitions;
+
+static void definitions_free(void *userdata) {
+        Definitions *definitions = userdata;
+
+        capability_unref(definitions->capability);
+        plan_origin_free(definitions->error);
+        g_free(definitions);
+}
+
+static void add_definition(GHashTable *by_name, const char *path, ManifestCapability *definition, bool is_default) {
+        Definitions *definitions = g_hash_table_lookup(by_name, definition->name);
+
+        if (!definitions) {
+                definitions = g_new0(Definitions, 1);
+                definitions->capability = capability_new(definition->name, is_default);
+                g_hash_table_insert(by_name, g_strdup(definition->name), definitions);
+        }
+        if (definition->has_errors && !definitions->error)
+                definitions->error =
+                        plan_origin_new(definition->name, path, definition->line, definition->column);
+        capability_add_definition(definitions->capability, path, definition);
+}
+
+static void read_manifest(StoreLoad *load, const char *path, const char *text, size_t size, bool is_default,
+                          GHashTable *by_name) {
+        g_autoptr(Manifest) manifest = manifest_parse(path, text, size);
+        const GPtrArray *findings = manifest_get_findings(manifest);
+        const GPtrArray *capabilities = manifest_get_capabilities(manifest);
+
+        for (guint i = 0; i < findings->len; i++) {
+                const JsonFinding *finding = g_ptr_array_index(findings, i);
+
+                store_add_finding(load->store, finding->severity == JSON_FINDING_ERROR, path, finding->line,
+                                  finding->column, finding->path, finding->message);
+        }
+        for (guint i = 0; i < capabilities->len; i++)
+                add_definition(by_name, path, g_ptr_array_index(capabilities, i), is_default);
+}
+
+static void read_default(StoreLoad *load, const char *name G_GNUC_UNUSED, const char *path, const char *text,
+                         size_t size, GHashTable *by_name) {
+        read_manifest(load, path, text, size, true, by_name);
+}
+
+static void read_on_request(StoreLoad *load, const char *name G_GNUC_UNUSED, const char *path, const char *text,
+                            size_t size, GHashTable *by_name) {
+        read_manifest(load, path, text, size, false, by_name);
+}
+
+/* A capability that contradicts itself can never be granted: said now, not at the first launch. */
+static void check_alone(StoreLoad *load, Definitions *definitions) {
+        g_autoptr(GPtrArray) alone = g_ptr_array_new();
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(Plan) plan = plan_new();
+
+        g_ptr_array_add(alone, definitions->capability);
+        if (capabilities_plan(alone, plan, &error) >= 0)
+                return;
+        store_add_finding(load->store, true, error.file ?: "", error.line, error.column, error.path ?: "",
+                          error.message);
+        definitions->error = plan_origin_new(capability_get_name(definitions->capability), error.file, error.line,
+                                             error.column);
+}
+
+static void load_manifests(StoreLoad *load, const StoreKind *kind, char *const *folders) {
+        g_autoptr(GHashTable) by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, definitions_free);
+        Store *store = load->store;
+        GHashTable *good = kind->is_default ? store->defaults : store->on_request;
+        Definitions *definitions;
+        GHashTableIter iter;
+        void *name;
+
+        load_kind(load, kind, folders, by_name);
+        g_hash_table_iter_init(&iter, by_name);
+        while (g_hash_table_iter_next(&iter, &name, (void **) &definitions)) {
+                Capability *capability = definitions->capability;
+
+                if (!definitions->error)
+                        check_alone(load, definitions);
+                if (definitions->error)
+                        g_hash_table_replace(store->taken_out, g_strdup(name),
+                                             g_steal_pointer(&definitions->error));
+                else {
+                        g_ptr_array_add(store->capabilities, capability_ref(capability));
+                        g_hash_table_insert(good, (char *) capability_get_name(capability), capability);
+                }
+        }
+}
+
+/*
+ * Templates
+ */
+static void read_template(StoreLoad *load, const char *name, const char *path, const char *text, size_t size,
+                          GHashTable *userdata G_GNUC_UNUSED) {
+        g_autofree char *stem = g_strndup(name, strlen(name) - strlen(".conf"));
+        g_autoptr(GPtrArray) findings = template_findings_new();
+        g_autoptr(Template) template = NULL;
+
+        if (!capability_name_is_valid(stem)) {
+                load_finding(load, path, "Invalid template name '%s', expected letters, digits, '.', '_' and '-'",
+                             stem);
+                return;
+        }
+        if (!g_utf8_validate_len(text, size, NULL)) {
+                load_finding(load, path, "The file is not UTF-8 text");
+                return;
+        }
+        (void) template_parse(stem, text, findings, &template);
+        for (guint i = 0; i < findings->len; i++) {
+                const TemplateFinding *finding = g_ptr_array_index(findings, i);
+
+                store_add_finding(load->store, true, path, finding->line, 0, "", finding->text);
+        }
+        if (template)
+                g_hash_table_replace(load->store->templates, g_steal_pointer(&stem), g_steal_pointer(&template));
+}
+
+/*
+ * The store
+ */
+static const StoreKind kind_manifests = { "manifests", ".json", MANIFEST_SIZE_MAX, false, read_on_request };
+static const StoreKind kind_defaults = { "default manifests", ".json", MANIFEST_SIZE_MAX, true, read_default };
+static const StoreKind kind_templates = { "templates", ".conf", TEMPLATE_SIZE_MAX, false, read_template };
+
+static int compare_findings(const void *a, const void *b) {
+        const StoreFinding *x = *(const StoreFinding *const *) a, *y = *(const StoreFinding *const *) b;
+        int r;
+
+        r = strcmp(x->file, y->file);
+        if (r != 0)
+                return r;
+        if (x->line != y->line)
+                return x->line < y->line ? -1 : 1;
+        if (x->column != y->column)
+                return x->column < y->column ? -1 : 1;
+        return strcmp(x->text, y->text);
+}
+
+static int compare_capabilities(const void *a, const void *b) {
+        const Capability *x = *(const Capability *const *) a, *y = *(const Capability *const *) b;
+        int r = strcmp(capability_get_name(x), capability_get_name(y));
+
+        return r != 0 ? r : (int) capability_is_default(y) - (int) capability_is_default(x);
+}
+
+static Store *store_new(void) {
+        Store *store = g_new0(Store, 1);
+
+        g_atomic_ref_count_init(&store->n_refs);
+        store->findings = g_ptr_array_new_with_free_func(finding_free);
+        store->capabilities = g_ptr_array_new_with_free_func((GDestroyNotify) capability_unref);
+        store->defaults = g_hash_table_new(g_str_hash, g_str_equal);
+        store->on_request = g_hash_table_new(g_str_hash, g_str_equal);
+        store->taken_out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                 (GDestroyNotify) plan_origin_free);
+        store->templates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                 (GDestroyNotify) template_unref);
+        g_hash_table_insert(store->templates, g_strdup("default"), template_new_default());
+        return store;
+}
+
+Store *store_load(const Places *places) {
+        g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+        autofd int root_fd = open(places->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        StoreLoad load = { .store = store_new(), .root = places->root, .root_fd = root_fd, .checksum = checksum };
+
+        if (root_fd < 0)
+                load_finding(&load, places->root, "Cannot open the folder: %s", g_strerror(errno));
+        else {
+                load_manifests(&load, &kind_defaults, places->default_folders);
+                load_manifests(&load, &kind_manifests, places->manifest_folders);
+                load_kind(&load, &kind_templates, places->template_folders, NULL);
+        }
+        g_ptr_array_sort(load.store->findings, compare_findings);
+        g_ptr_array_sort(load.store->capabilities, compare_capabilities);
+        load.store->hash = g_strdup(g_checksum_get_string(checksum));
+        return load.store;
+}
+
+Store *store_ref(Store *store) {
+        g_atomic_ref_count_inc(&store->n_refs);
+        return store;
+}
+
+void store_unref(Store *store) {
+        if (!store || !g_atomic_ref_count_dec(&store->n_refs))
+                return;
+        g_free(store->hash);
+        g_hash_table_unref(store->templates);
+        g_hash_table_unref(store->taken_out);
+        g_hash_table_unref(store->on_request);
+        g_hash_table_unref(store->defaults);
+        g_ptr_array_unref(store->capabilities);
+        g_ptr_array_unref(store->findings);
+        g_free(store);
+}
+
+const GPtrArray *store_get_findings(const Store *store) {
+        return store->findings;
+}
+
+const GPtrArray *store_get_capabilities(const Store *store) {
+        return store->capabilities;
+}
+
+Capability *store_find_capability(const Store *store, const char *name) {
+        return g_hash_table_lookup(store->on_request, name) ?: g_hash_table_lookup(store->defaults, name);
+}
+
+Template *store_find_template(const Store *store, const char *name) {
+        return g_hash_table_lookup(store->templates, name);
+}
+
+const char *store_get_hash(const Store *store) {
+        return store->hash;
+}
+
+static int unknown_capability(const Store *store, const char *name, Error *error) {
+        const PlanOrigin *origin = g_hash_table_lookup(store->taken_out, name);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        const char *nearest;
+        int r;
+
+        if (origin) {
+                r = error_setf(error, ERROR_UNKNOWN_CAPABILITY,
+                               "Unknown capability '%s': its manifest has errors (%s:%u)", name,
+                               origin->file ?: "unknown", origin->line);
+                return error_set_place(error, r, origin->file, origin->line, origin->column, NULL);
+        }
+        for (guint i = 0; i < store->capabilities->len; i++)
+                g_ptr_array_add(names, (char *) capability_get_name(store->capabilities->pdata[i]));
+        g_ptr_array_add(names, NULL);
+        nearest = json_nearest(name, (const char *const *) names->pdata);
+        if (nearest)
+                return error_setf(error, ERROR_UNKNOWN_CAPABILITY, "Unknown capability '%s'; did you mean '%s'",
+                                  name, nearest);
+        return error_setf(error, ERROR_UNKNOWN_CAPABILITY, "Unknown capability '%s'", name);
+}
+
+/* Adds @capability unless it is there. */
+static void add_once(GPtrArray *capabilities, GHashTable *seen, Capability *capability) {
+        if (g_hash_table_add(seen, capability))
+                g_ptr_array_add(capabilities, capability_ref(capability));
+}
+
+int store_resolve(const Store *store, char *const *names, GPtrArray **ret, Error *error) {
+        g_autoptr(GPtrArray) capabilities =
+                g_ptr_array_new_with_free_func((GDestroyNotify) capability_unref);
+        g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+
+        for (guint i = 0; i < store->capabilities->len; i++)
+                if (capability_is_default(store->capabilities->pdata[i]))
+                        add_once(capabilities, seen, store->capabilities->pdata[i]);
+        for (size_t i = 0; names && names[i]; i++) {
+                Capability *capability = store_find_capability(store, names[i]);
+
+                if (i >= CAPABILITIES_MAX)
+                        return error_setf(error, ERROR_LIMIT_REACHED, "More than %u capabilities in one request",
+                                          CAPABILITIES_MAX);
+                /* A default of the same name stands in for nothing: what was asked for is not whole. */
+                if (!capability || g_hash_table_contains(store->taken_out, names[i]))
+                        return unknown_capability(store, names[i], error);
+                add_once(capabilities, seen, capability);
+        }
+        *ret = g_steal_pointer(&capabilities);
+        return 0;
+}
+
+int store_plan(const Store *store, char *const *names, Plan **ret, Error *error) {
+        g_autoptr(GPtrArray) capabilities = NULL;
+        g_autoptr(Plan) plan = plan_new();
+        int r;
+
+        r = store_resolve(store, names, &capabilities, error);
+        if (r < 0)
+                return r;
+        r = capabilities_plan(capabilities, plan, error);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&plan);
+        return 0;
+}
