@@ -9,6 +9,8 @@
  * hierarchy or once in the v2 tree: shim and monitor live in the box, unlimited; init and apps in the payload,
  * where limits, devices, freezer and kill act. No policy here: who asks says which limit and which value.
  *
+ * On v2, where a folder with controllers below it holds no processes, shim and monitor live in <n>/shim/.
+ *
  * Joining: on v1 a process with one thread writes "0" to `tasks`, which takes no global lock (cgroup.procs
  * waits 6 to 14 ms for the kernel's grace period); on v2 there is only cgroup.procs.
  */
@@ -47,7 +49,8 @@ const char *cgroup_host_get_mount(const CgroupHost *host);
 
 /*
  * @name is relative, like "bulkhead-1f2e/12". Parents are made as needed (v1 cpuset: cpus and mems are copied
- * down; v2: the controllers that a payload needs are enabled in subtree_control of each parent).
+ * down; v2: the controllers that a payload needs are enabled in subtree_control of each parent). The host must
+ * outlive the box. -EEXIST if there is a box of that name.
  */
 typedef struct CgroupBox CgroupBox;
 int cgroup_box_create(const CgroupHost *host, const char *name, CgroupBox **ret, Error *error);
@@ -58,7 +61,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupBox, cgroup_box_free)
 
 /* The calling process (one thread) joins the box itself. */
 int cgroup_box_join(CgroupBox *box, Error *error);
-/* The calling process leaves it for the parent of all boxes, so that the box can be destroyed. */
+/* The calling process leaves it for where the trees of all instances stand, so that box and parent can be
+ * destroyed: the top of each hierarchy or our unit's cgroup (v2: "service" in it). */
 int cgroup_box_leave(CgroupBox *box, Error *error);
 
 /* Opens the files of the payload to which init writes "0" to join: as many as there are hierarchies, at most
@@ -73,21 +77,22 @@ int cgroup_box_write(CgroupBox *box, const char *controller, const char *v1_file
 int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file, char **ret,
                     Error *error);
 
-/* The three limits that every template has; 0 = leave as it is. */
+/* The two limits that every template has, in bytes and processes; 0 = leave as it is. */
 int cgroup_box_limit(CgroupBox *box, uint64_t memory_max, uint64_t tasks_max, Error *error);
 
 /* v1: closes every device and opens the numbers listed ("c 1:3 rwm"); v2: a BPF program, -EOPNOTSUPP so far. */
 int cgroup_box_set_devices(CgroupBox *box, const char *const *allowed, Error *error);
 
-/* Polls until the kernel has done it, at most @timeout_usec (-ETIMEDOUT). */
+/* Polls until the kernel has done it, at most @timeout_usec (-ETIMEDOUT). A freeze that fails is taken back. */
 int cgroup_box_freeze(CgroupBox *box, uint64_t timeout_usec, Error *error);
 int cgroup_box_thaw(CgroupBox *box, uint64_t timeout_usec, Error *error);
 
-/* SIGKILL to every process of the payload, once around; 1 if there was one, 0 if it is empty. v1: thaw after it,
- * since SIGKILL does not act on a frozen cgroup. */
+/* SIGKILL to every process of the payload, once around; 1 if there was one, 0 if it is empty. On v1 it thaws after
+ * that, since SIGKILL does not act on a frozen cgroup. */
 int cgroup_box_kill(CgroupBox *box, Error *error);
 /* 1 if the payload has a process, else 0. */
 int cgroup_box_is_populated(CgroupBox *box);
 
-/* Removes payload and box everywhere, and the parent when it was the last. -EBUSY while a process is in one. */
+/* Removes payload and box everywhere, and the parent when it was the last. -EBUSY while a process is in one:
+ * as long as it is in the payload, the box stays whole there. What is gone already is fine. */
 int cgroup_box_destroy(CgroupBox *box, Error *error);
