@@ -21,6 +21,8 @@
 #define GATEWAYS_MAX           64            /* gateway entries in one capability */
 #define GATEWAY_ROWS_MAX       1024          /* config rows of one gateway entry */
 #define PLAN_ITEMS_MAX         8192          /* of one sandbox: each bind is a mount that every lookup passes */
+#define PLAN_ORIGINS_MAX       4096          /* who asked for one item: every capability of a request */
+#define SPEC_PATHS_MAX         256           /* layers, hidden paths, folders: work at every start; overlayfs takes 500 */
 #define PATH_SIZE_MAX          4096          /* PATH_MAX, the terminating NUL included */
 #define ENV_NAME_MAX           256
 #define ENV_VALUE_MAX          (64 * 1024)   /* half of what the kernel takes for one string of execve(2) */
@@ -32,6 +34,17 @@
 #define RUN_GROUPS_MAX      64
 #define RUN_RLIMITS_MAX     16 /* RLIM_NLIMITS */
 #define RUNS_MAX            4096 /* programs of one sandbox alive at once */
+#define TIMINGS_MAX         64   /* steps of a start that are told; there are a dozen */
+
+/* The service */
+#define SANDBOXES_MAX      1024         /* as many ranges as the default [Ids] has; MaxSandboxes= goes up to it */
+#define SPARE_SHIMS_MAX    64           /* 0.6 MiB each */
+#define SETTINGS_SIZE_MAX  (256 * 1024) /* one file of settings */
+#define LABELS_MAX         64           /* of one sandbox */
+#define LABEL_SIZE_MAX     4096         /* name or value of one */
+#define HOSTNAME_MAX       64           /* __NEW_UTS_LEN */
+#define SHIM_QUEUE_MAX     256          /* messages that one shim has not taken yet */
+#define CALLS_PARKED_MAX   64           /* of one caller whose user id the bus has not told yet */
 
 /* Messages */
 #define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */
