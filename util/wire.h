@@ -109,7 +109,7 @@ typedef enum InitMessageType {
         INIT_RUN = 2,       /* shim -> init: InitRun; descriptors 0, 1, 2 of the program */
         INIT_STARTING = 3,  /* program -> shim, before exec: u32 run; its host pid is the sender's, by the kernel */
         INIT_RAN = 4,       /* init -> shim: u32 run, i32 errno of what failed or 0, u32 InitStep that failed */
-        INIT_EXITED = 5,    /* init -> shim: u32 run, i32 raw wait status, u8 core dumped */
+        INIT_EXITED = 5,    /* init -> shim: u32 run, i32 raw wait status */
         INIT_SIGNAL = 6,    /* shim -> init: u32 run (0 = every process but init), i32 signal */
         INIT_SIGNALLED = 7, /* init -> shim: serial of INIT_SIGNAL; i32 errno or 0 */
         INIT_HALT = 8,      /* shim -> init: i32 signal: send it to all, exit when the last process is gone */

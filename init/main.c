@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bulkhead-init: process 1 of a sandbox
+ *
+ * Reaps, starts programs, reports how they ended; nothing else. Its only peer is the shim, over the socket that
+ * it inherits. It starts with the Linux capabilities that root has in its user namespace, uses them to join the
+ * payload's cgroups and to make the cgroup namespace, and then gives up all but what starting programs needs:
+ * SETUID, SETGID and KILL. It runs as a uid that no app has and is not dumpable, so that no app can signal,
+ * trace or read it. If the shim goes, it exits, and the kernel ends everything in its pid namespace.
+ *
+ * Static, without GLib: it runs from a descriptor, in a root that may have no libraries.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/limits.h"
+#include "util/wire.h"
+
+/* The linker's default for a thread; a child uses a few hundred bytes of it before exec. */
+#define CHILD_STACK_SIZE (256 * 1024)
+
+typedef struct Program {
+        uint32_t run;
+        pid_t pid;
+} Program;
+
+static Program programs[RUNS_MAX]; /* the ones alive that the shim knows */
+static size_t n_programs;
+static bool halting;
+
+/* ---- becoming process 1 ---- */
+
+/* Writes "0" to every inherited cgroup file: whoever opened it had the right, also for a user namespace. */
+static int join_cgroups(void) {
+        for (int fd = INIT_FD_CGROUPS; fd < INIT_FD_CGROUPS + INIT_CGROUPS_MAX; fd++) {
+                if (fcntl(fd, F_GETFD) < 0)
+                        break;
+                if (write(fd, "0", 1) != 1)
+                        return -errno;
+                close(fd);
+        }
+        /* Only now: a cgroup namespace is rooted where its maker is, and that has to be the payload. */
+        if (unshare(CLONE_NEWCGROUP) < 0)
+                return -errno;
+        return 0;
+}
+
+static int set_capabilities(uint32_t mask) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {
+                { .effective = mask, .permitted = mask },
+        };
+
+        return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;
+}
+
+static int drop_privileges(void) {
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+            setresgid(INIT_UID, INIT_UID, INIT_UID) < 0 || setresuid(INIT_UID, INIT_UID, INIT_UID) < 0)
+                return -errno;
+        for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+                if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
+                        return -errno;
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
+            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return -errno;
+        /* A change of uid clears the parent-death signal that liblxc has set: the monitor's death is ours. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return -errno;
+        return set_capabilities(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL);
+}
+
+static int open_child_signals(void) {
+        sigset_t all, child;
+        int fd;
+
+        sigfillset(&all);
+        sigemptyset(&child);
+        sigaddset(&child, SIGCHLD);
+        if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+                return -errno;
+        fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+        return fd < 0 ? -errno : fd;
+}
+
+/* ---- programs ---- */
+
+static Program *find_program(uint32_t run) {
+        for (size_t i = 0; i < n_programs; i++)
+                if (programs[i].run == run)
+                        return &programs[i];
+        return NULL;
+}
+
+typedef struct Child {
+        const InitRun *run;
+        const int *fds;
+        InitStep step; /* what it was doing when it failed; shared memory, see start_program() */
+        int errnum;
+} Child;
+
+/* execve(2) along PATH of the program's own environment. execvpe(3) is not used: it hands a file without a known
+ * format to a shell. */
+static int exec_along_path(const InitRun *run) {
+        const char *path = "/usr/bin:/bin", *name = run->argv[0];
+        size_t name_size = strlen(name) + 1;
+        int denied = 0;
+
+        if (strchr(name, '/')) {
+                execve(name, (char *const *) run->argv, (char *const *) run->environment);
+                return errno;
+        }
+        for (size_t i = 0; run->environment[i]; i++)
+                if (strncmp(run->environment[i], "PATH=", 5) == 0)
+                        path = run->environment[i] + 5;
+        for (const char *end; *path && name_size > 1; path = *end ? end + 1 : end) {
+                char file[PATH_SIZE_MAX];
+                size_t size;
+
+                end = strchrnul(path, ':');
+                size = (size_t) (end - path);
+                if (size == 0 || size + 1 + name_size > sizeof(file))
+                        continue;
+                memcpy(file, path, size);
+                file[size] = '/';
+                memcpy(file + size + 1, name, name_size);
+                execve(file, (char *const *) run->argv, (char *const *) run->environment);
+                if (errno == EACCES)
+                        denied = EACCES;
+                else if (errno != ENOENT && errno != ENOTDIR)
+                        return errno;
+        }
+        return denied ?: ENOENT;
+}
+
+static int set_rlimits(const InitRun *run) {
+        for (uint32_t i = 0; i < run->n_rlimits; i++) {
+                struct rlimit limit = { run->rlimits[i].soft, run->rlimits[i].hard };
+
+                if (setrlimit((__rlimit_resource_t) run->rlimits[i].resource, &limit) < 0)
+                        return errno;
+        }
+        return 0;
+}
+
+static int set_credentials(const InitRun *run) {
+        if (setgroups(run->n_groups, (gid_t *) run->groups) < 0 || setresgid(run->gid, run->gid, run->gid) < 0 ||
+            setresuid(run->uid, run->uid, run->uid) < 0)
+                return errno;
+        /* The memory is init's until exec, and the kernel has just made it as dumpable as fs.suid_dumpable says. */
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+                return errno;
+        return -set_capabilities(0);
+}
+
+static int set_session(const Child *child) {
+        for (uint32_t i = 0; i < child->run->n_fds; i++)
+                if (dup2(child->fds[i], (int) i) < 0)
+                        return errno;
+        return setsid() < 0 ? errno : 0;
+}
+
+static int unblock_signals(void) {
+        sigset_t none;
+
+        sigemptyset(&none);
+        return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? errno : 0;
+}
+
+/* Runs in the child, in init's memory, while init waits. */
+static int child_main(void *userdata) {
+        Child *child = userdata;
+        const InitRun *run = child->run;
+        WireWriter writer = WIRE_WRITER_NULL;
+
+        /* The kernel puts our pid, as the shim's namespace knows it, beside this message. */
+        wire_put_u32(&writer, run->run);
+        child->errnum = -wire_send(INIT_FD_SOCKET, INIT_STARTING, 0, &writer, NULL, 0);
+        wire_writer_done(&writer);
+
+        child->step = INIT_STEP_SESSION;
+        child->errnum = child->errnum ?: set_session(child);
+        if (child->errnum == 0) {
+                child->step = INIT_STEP_RLIMIT;
+                child->errnum = set_rlimits(run);
+        }
+        if (child->errnum == 0) {
+                child->step = INIT_STEP_CREDENTIALS;
+                child->errnum = set_credentials(run);
+        }
+        if (child->errnum == 0) {
+                child->step = INIT_STEP_CHDIR;
+                child->errnum = chdir(run->working_directory ?: "/") < 0 ? errno : 0;
+        }
+        if (child->errnum == 0) {
+                child->step = INIT_STEP_EXEC;
+                child->errnum = unblock_signals() ?: exec_along_path(run);
+        }
+        _exit(127);
+}
+
+static int report_run(uint32_t run, const Child *child) {
+        WireWriter writer = WIRE_WRITER_NULL;
+        int r;
+
+        wire_put_u32(&writer, run);
+        wire_put_i32(&writer, child->errnum);
+        wire_put_u32(&writer, child->errnum ? child->step : INIT_STEP_NONE);
+        r = wire_send(INIT_FD_SOCKET, INIT_RAN, 0, &writer, NULL, 0);
+        wire_writer_done(&writer);
+        return r;
+}
+
+/* Returns 0 also when the program could not be started: then the shim knows. Negative = the shim is gone. */
+static int start_program(const InitRun *run, const int *fds, size_t n_fds) {
+        static uint8_t stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
+        Child child = { .run = run, .fds = fds, .step = INIT_STEP_FORK };
+        pid_t pid = -1;
+
+        if (run->n_fds != n_fds || n_fds > 3)
+                child.errnum = EBADMSG;
+        else if (halting)
+                child.errnum = ESHUTDOWN;
+        else if (n_programs >= RUNS_MAX)
+                child.errnum = EAGAIN;
+        else {
+                /* As vfork(2): no copy of the memory, and exec's errno comes back in it. */
+                pid = clone(child_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+                if (pid < 0)
+                        child.errnum = errno;
+                /* The child's change of uid has reset it for the memory that we share until its exec. */
+                prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        }
+        if (child.errnum != 0 && pid > 0)
+                while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+        if (child.errnum == 0)
+                programs[n_programs++] = (Program){ .run = run->run, .pid = pid };
+        return report_run(run->run, &child);
+}
+
+static int reap(void) {
+        for (;;) {
+                WireWriter writer = WIRE_WRITER_NULL;
+                int status, r = 0;
+                pid_t pid = waitpid(-1, &status, WNOHANG);
+
+                if (pid == 0)
+                        return 0;
+                if (pid < 0 && errno == EINTR)
+                        continue;
+                if (pid < 0) {
+                        if (halting)
+                                _exit(0); /* nothing is left */
+                        return 0;
+                }
+                for (size_t i = 0; i < n_programs; i++) {
+                        if (programs[i].pid != pid)
+                                continue;
+                        wire_put_u32(&writer, programs[i].run);
+                        wire_put_i32(&writer, status);
+                        programs[i] = programs[--n_programs];
+                        r = wire_send(INIT_FD_SOCKET, INIT_EXITED, 0, &writer, NULL, 0);
+                        wire_writer_done(&writer);
+                        break;
+                }
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* ---- requests ---- */
+
+static int signal_programs(WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        uint32_t run = wire_get_u32(&reader);
+        int32_t number = wire_get_i32(&reader);
+        WireWriter writer = WIRE_WRITER_NULL;
+        Program *program = find_program(run);
+        int r;
+
+        if (reader.failed)
+                return -EBADMSG;
+        /* A program that is in the table is not reaped yet, so its pid is still its own. */
+        if (run == 0)
+                r = kill(-1, number) < 0 && errno != ESRCH ? errno : 0;
+        else
+                r = !program ? ESRCH : kill(program->pid, number) < 0 ? errno : 0;
+        wire_put_i32(&writer, r);
+        r = wire_send(INIT_FD_SOCKET, INIT_SIGNALLED, message->header.serial, &writer, NULL, 0);
+        wire_writer_done(&writer);
+        return r;
+}
+
+static int halt(WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        int32_t number = wire_get_i32(&reader);
+
+        if (reader.failed)
+                return -EBADMSG;
+        halting = true;
+        (void) kill(-1, number);
+        /* A stopped process would sleep through the halt signal. */
+        (void) kill(-1, SIGCONT);
+        return reap();
+}
+
+static int run_program(WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        InitRun run;
+        int r = init_run_get(&reader, &run);
+
+        if (r < 0)
+                return r;
+        r = start_program(&run, message->fds, message->n_fds);
+        init_run_done(&run);
+        return r;
+}
+
+static int dispatch(WireMessage *message) {
+        switch (message->header.type) {
+        case INIT_RUN:
+                return run_program(message);
+        case INIT_SIGNAL:
+                return signal_programs(message);
+        case INIT_HALT:
+                return halt(message);
+        default:
+                return -EBADMSG;
+        }
+}
+
+/* Returns when the shim is gone or speaks nonsense: in both cases the sandbox has to end. */
+static int serve(int signals_fd) {
+        struct pollfd polled[] = {
+                { .fd = INIT_FD_SOCKET, .events = POLLIN },
+                { .fd = signals_fd, .events = POLLIN },
+        };
+        int r = 0;
+
+        while (r >= 0) {
+                if (poll(polled, 2, -1) < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return -errno;
+                }
+                if (polled[1].revents & POLLIN) {
+                        struct signalfd_siginfo ignored;
+
+                        (void) !read(signals_fd, &ignored, sizeof(ignored));
+                        r = reap();
+                }
+                if (r >= 0 && polled[0].revents) {
+                        WireMessage message = WIRE_MESSAGE_NULL;
+
+                        r = wire_receive(INIT_FD_SOCKET, &message);
+                        if (r == 0)
+                                return 0;
+                        if (r > 0)
+                                r = dispatch(&message);
+                        wire_message_done(&message);
+                }
+        }
+        return r;
+}
+
+int main(void) {
+        int signals_fd, r;
+
+        prctl(PR_SET_NAME, "bulkhead-init", 0, 0, 0);
+        umask(0022);
+        r = join_cgroups();
+        if (r < 0)
+                return 10;
+        close_range(INIT_FD_SOCKET + 1, ~0u, 0);
+        close_range(3, INIT_FD_SOCKET - 1, 0);
+        if (fcntl(INIT_FD_SOCKET, F_SETFD, FD_CLOEXEC) < 0)
+                return 11;
+        signals_fd = open_child_signals();
+        if (signals_fd < 0)
+                return 12;
+        r = drop_privileges();
+        if (r < 0)
+                return 13;
+        r = wire_send(INIT_FD_SOCKET, INIT_READY, 0, NULL, NULL, 0);
+        if (r < 0)
+                return 14;
+        return serve(signals_fd) < 0 ? 15 : 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Binds of a live sandbox
+ *
+ * The source is opened outside and given its map and flags as a detached tree; inside, the target is made or
+ * found component by component, without following a link, and the tree is attached to that descriptor. Its
+ * descriptor is kept: it names exactly this mount, whatever an app mounts or renames, and is how it is taken
+ * away again.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shim/apply-private.h"
+#include "shim/idmap.h"
+#include "shim/mount.h"
+#include "util/cleanup.h"
+
+void mount_free(void *data) {
+        Mount *mount = data;
+
+        if (!mount)
+                return;
+        mount->tree_fd = fd_close(mount->tree_fd);
+        fs_made_done(&mount->made);
+        g_free(mount);
+}
+
+/* ---- the source, outside ---- */
+
+/*
+ * A writable bind shows one id only: the owner of the source is the app, and the app's new files are the
+ * owner's. With a map of the whole range the app, as its own root, could leave a set-uid root file on the disk.
+ */
+static int open_owner_idmap(Applier *applier, const struct stat *st, const char *source, int *ret_fd,
+                            Error *error) {
+        const Spec *spec = applier->spec;
+        g_autofree char *key = g_strdup_printf("%u:%u", st->st_uid, st->st_gid);
+        Idmap map = {
+                .uid_inside = st->st_uid,
+                .uid_outside = spec->id_base + spec->app_uid,
+                .gid_inside = st->st_gid,
+                .gid_outside = spec->id_base + spec->app_gid,
+                .count = 1,
+        };
+        int *cached = g_hash_table_lookup(applier->idmaps, key);
+        int r;
+
+        if ((st->st_uid == 0 || st->st_gid == 0) && !spec->map_host_root)
+                return error_setf(error, ERROR_NOT_MOUNTABLE,
+                                  "'%s' belongs to %s of the host, for which no app may stand: give it another "
+                                  "owner, or show it read-only",
+                                  source, st->st_uid == 0 ? "user 0" : "group 0");
+        if (!cached) {
+                cached = g_new(int, 1);
+                r = idmap_open(&map, false, cached, error);
+                if (r < 0) {
+                        g_free(cached);
+                        return r;
+                }
+                g_hash_table_insert(applier->idmaps, g_steal_pointer(&key), cached);
+        }
+        *ret_fd = *cached;
+        return 0;
+}
+
+static int prepare_tree(Applier *applier, Step *step, Error *error) {
+        const PlanItem *item = step->plan.to;
+        const char *source = item->bind.source;
+        bool is_recursive = item->bind.flags & PLAN_BIND_RECURSIVE;
+        bool is_writable = item->bind.flags & PLAN_BIND_WRITABLE;
+        int idmap_fd = container_get_userns_fd(applier->container);
+        struct stat st;
+        int r;
+
+        step->tree_fd = open_tree(AT_FDCWD, source,
+                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (is_recursive ? AT_RECURSIVE : 0));
+        if (step->tree_fd < 0 && (errno == ENOENT || errno == ENOTDIR) &&
+            (item->bind.flags & PLAN_BIND_OPTIONAL)) {
+                step->is_skipped = true;
+                return 0;
+        }
+        if (step->tree_fd < 0)
+                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno, "Cannot show '%s' in the sandbox",
+                                             source);
+        if (fstat(step->tree_fd, &st) < 0)
+                return error_set_errnof(error, errno, "Cannot look at '%s'", source);
+        step->is_folder = S_ISDIR(st.st_mode);
+        if (is_writable) {
+                r = open_owner_idmap(applier, &st, source, &idmap_fd, error);
+                if (r < 0)
+                        return r;
+        }
+        return mount_set_attributes(step->tree_fd,
+                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (is_writable ? 0 : MOUNT_ATTR_RDONLY),
+                                    idmap_fd, is_recursive, source, error);
+}
+
+static int bind_prepare(Applier *applier, Step *step, Error *error) {
+        return step->plan.to ? prepare_tree(applier, step, error) : 0;
+}
+
+/* ---- the target, inside ---- */
+
+/* Is it the root of a mount? The check that keeps us from covering what is not ours. */
+static int is_mount_root(int fd) {
+        struct statx stx;
+
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0)
+                return -errno;
+        return (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* Makes or finds the target as the sandbox's root would: what is made belongs to it. */
+static int open_target(Applier *applier, const char *target, bool is_folder, FsMade *ret_made, Error *error) {
+        int fd;
+
+        (void) setfsgid(applier->spec->id_base);
+        (void) setfsuid(applier->spec->id_base);
+        fd = fs_make_in(applier->root_fd, target, is_folder, ret_made, error);
+        (void) setfsuid(0);
+        (void) setfsgid(0);
+        return fd;
+}
+
+static int attach(Applier *applier, Step *step, bool is_replacement, Error *error) {
+        const char *target = step->plan.to->key;
+        g_autofree Mount *mount = g_new0(Mount, 1);
+        autofd int target_fd = -EBADF;
+        int r = 0;
+
+        target_fd = open_target(applier, target, step->is_folder, &mount->made, error);
+        if (target_fd < 0)
+                return target_fd;
+        if (!is_replacement && is_mount_root(target_fd) != 0)
+                r = error_setf(error, ERROR_NOT_MOUNTABLE, "'%s' is a mount point of the sandbox already", target);
+        if (r >= 0)
+                r = mount_attach(step->tree_fd, target_fd, target, error);
+        if (r < 0) {
+                fs_unmake_in(applier->root_fd, &mount->made);
+                fs_made_done(&mount->made);
+                return r;
+        }
+        mount->tree_fd = fd_steal(&step->tree_fd);
+        g_hash_table_insert(applier->mounts, g_strdup(target), g_steal_pointer(&mount));
+        return 0;
+}
+
+/* Takes off exactly this mount: by the number of its descriptor in our own /proc/self/fd, which is the current
+ * folder while inside, so that no path of the sandbox is walked. What an app has open there stays open, but
+ * nothing can be written through it any more unless it was open for writing already. */
+static void detach(Applier *applier, Mount *mount) {
+        char number[16];
+
+        (void) mount_setattr(mount->tree_fd, "", AT_EMPTY_PATH,
+                             &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, sizeof(struct mount_attr));
+        snprintf(number, sizeof(number), "%d", mount->tree_fd);
+        (void) umount2(number, MNT_DETACH);
+        fs_unmake_in(applier->root_fd, &mount->made);
+}
+
+static Mount *steal_mount(Applier *applier, const char *target) {
+        char *key = NULL;
+        Mount *mount = NULL;
+
+        if (!g_hash_table_steal_extended(applier->mounts, target, (gpointer *) &key, (gpointer *) &mount))
+                return NULL; /* optional, and its source was not there */
+        g_free(key);
+        return mount;
+}
+
+static int bind_apply(Applier *applier, Step *step, Error *error) {
+        int r;
+
+        if (step->plan.verb == PLAN_STEP_ADD)
+                return step->is_skipped ? 0 : attach(applier, step, false, error);
+
+        if (step->plan.verb == PLAN_STEP_REPLACE) {
+                bool is_mounted = g_hash_table_contains(applier->mounts, step->plan.from->key);
+
+                /* The new one goes on top of the old one, which is taken off beneath it at commit: the app never
+                 * sees the target without either. */
+                step->old = steal_mount(applier, step->plan.from->key);
+                r = step->is_skipped ? 0 : attach(applier, step, is_mounted, error);
+                if (r < 0 && step->old)
+                        g_hash_table_insert(applier->mounts, g_strdup(step->plan.from->key),
+                                            g_steal_pointer(&step->old));
+                return r;
+        }
+
+        step->old = steal_mount(applier, step->plan.from->key);
+        if (!step->old)
+                return 0;
+        /* A copy, for undo: a mount that was taken off cannot be attached again. */
+        r = mount_clone(step->old->tree_fd, "", step->plan.from->bind.flags & PLAN_BIND_RECURSIVE, &step->tree_fd,
+                        error);
+        if (r < 0) {
+                g_hash_table_insert(applier->mounts, g_strdup(step->plan.from->key), g_steal_pointer(&step->old));
+                return r;
+        }
+        detach(applier, step->old);
+        return 0;
+}
+
+static void bind_undo(Applier *applier, Step *step) {
+        const char *target = (step->plan.to ?: step->plan.from)->key;
+
+        if (step->plan.verb != PLAN_STEP_REMOVE) {
+                Mount *mount = step->is_skipped ? NULL : steal_mount(applier, target);
+
+                if (mount)
+                        detach(applier, mount);
+                mount_free(mount);
+                if (step->old)
+                        g_hash_table_insert(applier->mounts, g_strdup(target), g_steal_pointer(&step->old));
+                return;
+        }
+        if (step->tree_fd >= 0) {
+                Mount *mount = g_new0(Mount, 1);
+                struct stat st;
+                autofd int target_fd = -EBADF;
+
+                if (fstat(step->tree_fd, &st) == 0)
+                        target_fd = open_target(applier, target, S_ISDIR(st.st_mode), &mount->made, NULL);
+                if (target_fd >= 0 && mount_attach(step->tree_fd, target_fd, target, NULL) == 0) {
+                        mount->tree_fd = fd_steal(&step->tree_fd);
+                        g_hash_table_insert(applier->mounts, g_strdup(target), mount);
+                } else {
+                        mount->tree_fd = -EBADF;
+                        mount_free(mount);
+                }
+        }
+}
+
+static void bind_commit(Applier *applier, Step *step) {
+        if (step->plan.verb == PLAN_STEP_REPLACE && step->old) {
+                Mount *mount = g_hash_table_lookup(applier->mounts, step->plan.to->key);
+
+                /* The target made for the old one now carries the new one. */
+                if (mount && !mount->made.paths) {
+                        mount->made = step->old->made;
+                        step->old->made = (FsMade){ 0 };
+                }
+                detach(applier, step->old);
+        }
+}
+
+const ApplyOps apply_bind_ops = {
+        .prepare = bind_prepare,
+        .apply = bind_apply,
+        .undo = bind_undo,
+        .commit = bind_commit,
+};

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "shim/apply.h"
+
+#include <fcntl.h>
+
+#include "plan/plan-diff.h"
+#include "shim/apply-private.h"
+#include "util/cleanup.h"
+
+/* Variables need nothing done: each program gets those of the plan in force when it starts. */
+static const ApplyOps apply_env_ops = { 0 };
+
+static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
+        [PLAN_BIND] = &apply_bind_ops,
+        [PLAN_ENV] = &apply_env_ops,
+};
+
+static void idmap_free(void *data) {
+        int *fd = data;
+
+        *fd = fd_close(*fd);
+        g_free(fd);
+}
+
+Applier *applier_new(const Spec *spec, Container *container) {
+        Applier *applier = g_new0(Applier, 1);
+
+        applier->spec = spec;
+        applier->container = container;
+        applier->plan = plan_new();
+        applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);
+        applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, idmap_free);
+        applier->root_fd = -EBADF;
+        return applier;
+}
+
+void applier_free(Applier *applier) {
+        if (!applier)
+                return;
+        g_clear_pointer(&applier->plan, plan_free);
+        g_clear_pointer(&applier->mounts, g_hash_table_unref);
+        g_clear_pointer(&applier->idmaps, g_hash_table_unref);
+        g_free(applier);
+}
+
+const Plan *applier_get_plan(const Applier *applier) {
+        return applier->plan;
+}
+
+static const PlanItem *step_item(const Step *step) {
+        return step->plan.to ?: step->plan.from;
+}
+
+static const ApplyOps *step_ops(const Step *step) {
+        return apply_kinds[step_item(step)->kind];
+}
+
+static void step_clear(void *data) {
+        Step *step = data;
+
+        if (step->plan.verb < _PLAN_STEP_VERB_MAX && step_ops(step)->done)
+                step_ops(step)->done(step);
+        step->tree_fd = fd_close(step->tree_fd);
+        g_clear_pointer(&step->old, mount_free);
+}
+
+static GArray *steps_new(const GArray *plan_steps) {
+        GArray *steps = g_array_sized_new(FALSE, TRUE, sizeof(Step), plan_steps->len);
+
+        g_array_set_clear_func(steps, step_clear);
+        for (guint i = 0; i < plan_steps->len; i++) {
+                Step step = { .plan = g_array_index(plan_steps, PlanStep, i), .tree_fd = -EBADF };
+
+                g_array_append_val(steps, step);
+        }
+        return steps;
+}
+
+static int prepare_steps(Applier *applier, GArray *steps, Error *error) {
+        for (guint i = 0; i < steps->len; i++) {
+                Step *step = &g_array_index(steps, Step, i);
+                int r = step_ops(step)->prepare ? step_ops(step)->prepare(applier, step, error) : 0;
+
+                if (r < 0)
+                        return plan_item_blame(step_item(step), r, error);
+        }
+        return 0;
+}
+
+static void undo_steps(Applier *applier, GArray *steps, guint n_done) {
+        for (guint i = n_done; i > 0; i--) {
+                Step *step = &g_array_index(steps, Step, i - 1);
+
+                if (step_ops(step)->undo)
+                        step_ops(step)->undo(applier, step);
+        }
+}
+
+static int carry_out_steps(Applier *applier, GArray *steps, Error *error) {
+        for (guint i = 0; i < steps->len; i++) {
+                Step *step = &g_array_index(steps, Step, i);
+                int r = step_ops(step)->apply ? step_ops(step)->apply(applier, step, error) : 0;
+
+                if (r < 0) {
+                        undo_steps(applier, steps, i);
+                        return plan_item_blame(step_item(step), r, error);
+                }
+        }
+        for (guint i = 0; i < steps->len; i++) {
+                Step *step = &g_array_index(steps, Step, i);
+
+                if (step_ops(step)->commit)
+                        step_ops(step)->commit(applier, step);
+        }
+        return 0;
+}
+
+static int carry_out_inside(Applier *applier, GArray *steps, Error *error) {
+        int r;
+
+        r = container_enter_mounts(applier->container, error);
+        if (r < 0)
+                return r;
+        applier->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (applier->root_fd < 0)
+                r = error_set_errnof(error, errno, "Cannot open the sandbox's root");
+        else
+                r = carry_out_steps(applier, steps, error);
+        applier->root_fd = fd_close(applier->root_fd);
+        container_leave_mounts(applier->container);
+        return r;
+}
+
+int apply_plan(Applier *applier, Plan *wanted_plan, Error *error) {
+        g_autoptr(Plan) wanted = wanted_plan;
+        g_autoptr(GArray) plan_steps = plan_diff(applier->plan, wanted);
+        g_autoptr(GArray) steps = steps_new(plan_steps);
+        int r;
+
+        r = prepare_steps(applier, steps, error);
+        if (r < 0)
+                return r;
+        if (steps->len > 0) {
+                r = carry_out_inside(applier, steps, error);
+                if (r < 0)
+                        return r;
+        }
+        /* The steps point into both plans. */
+        g_clear_pointer(&steps, g_array_unref);
+        plan_free(applier->plan);
+        applier->plan = g_steal_pointer(&wanted);
+        return 0;
+}

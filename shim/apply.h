@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Apply: makes what holds in the sandbox what the plan says
+ *
+ * The applier knows the plan in force. apply_plan() takes the wanted one, works out the steps, prepares all of
+ * them from outside (sources are opened, maps made: what fails here has changed nothing), carries them out in
+ * order, and on the first failure undoes what it did in reverse. An undo needs nothing that could be missing
+ * by then: it works on descriptors that were opened before.
+ */
+#include "plan/plan.h"
+#include "plan/spec.h"
+#include "shim/container.h"
+#include "util/error.h"
+
+typedef struct Applier Applier;
+
+/* Neither is owned; both must live as long as the applier. */
+Applier *applier_new(const Spec *spec, Container *container);
+void applier_free(Applier *applier); /* closes descriptors; what is mounted ends with the container */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Applier, applier_free)
+
+/* Takes @wanted, also on failure. After a failure the plan before is in force, and @error names the item's
+ * manifest place. */
+int apply_plan(Applier *applier, Plan *wanted, Error *error);
+
+const Plan *applier_get_plan(const Applier *applier);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "shim/mount.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+
+#include "util/cleanup.h"
+
+int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_tree_fd, Error *error) {
+        unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path[0] ? 0 : AT_EMPTY_PATH) |
+                         (recursive ? AT_RECURSIVE : 0);
+        int fd = open_tree(dir_fd, path, flags);
+
+        if (fd < 0)
+                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno, "Cannot open '%s' to mount it",
+                                             path);
+        *ret_tree_fd = fd;
+        return 0;
+}
+
+int mount_set_attributes(int tree_fd, uint64_t attributes, int idmap_fd, bool recursive, const char *what,
+                         Error *error) {
+        struct mount_attr attr = {
+                .attr_set = attributes | (idmap_fd >= 0 ? MOUNT_ATTR_IDMAP : 0),
+                .propagation = MS_PRIVATE,
+                .userns_fd = idmap_fd >= 0 ? (uint64_t) idmap_fd : 0,
+        };
+        unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+        if (mount_setattr(tree_fd, "", flags, &attr, sizeof(attr)) >= 0)
+                return 0;
+        if (errno == EINVAL && idmap_fd >= 0)
+                return error_setf(error, ERROR_NOT_MOUNTABLE,
+                                  "Cannot mount '%s': its file system does not take id-mapped mounts", what);
+        return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno, "Cannot set the mount attributes of '%s'",
+                                     what);
+}
+
+int mount_attach(int tree_fd, int target_fd, const char *what, Error *error) {
+        if (move_mount(tree_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno, "Cannot mount on '%s'", what);
+        return 0;
+}
+
+int mount_bind(int dir_fd, const char *source, const char *target, uint64_t attributes, int idmap_fd,
+               Error *error) {
+        autofd int tree_fd = -EBADF;
+        int r;
+
+        r = mount_clone(dir_fd, source, false, &tree_fd, error);
+        if (r < 0)
+                return r;
+        r = mount_set_attributes(tree_fd, attributes, idmap_fd, false, source, error);
+        if (r < 0)
+                return r;
+        if (move_mount(tree_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return error_set_errnof(error, errno, "Cannot mount '%s' on '%s'", source, target);
+        return 0;
+}
+
+int mount_new(const char *type, const char *target, unsigned long flags, const char *options, Error *error) {
+        if (mount(type, target, type, flags, options) < 0)
+                return error_set_errnof(error, errno, "Cannot mount a new %s on '%s' with '%s'", type, target,
+                                        options ?: "");
+        return 0;
+}
