@@ -229,12 +229,13 @@ static void read_capability(const JsonCursor *at, Manifest *manifest) {
 }
 
 /*
- * The file: { "$schema", "version", "capabilities" }
+ * The file: { "$schema", "description", "version", "capabilities" }
  */
-static int read_schema(const JsonCursor *at, void *userdata G_GNUC_UNUSED) {
-        const char *schema;
+/* For people and their editors. */
+static int read_comment(const JsonCursor *at, void *userdata G_GNUC_UNUSED) {
+        const char *text;
 
-        return json_read_string(at, 0, PATH_SIZE_MAX, &schema);
+        return json_read_string(at, 0, PATH_SIZE_MAX, &text);
 }
 
 static int read_version(const JsonCursor *at, void *userdata) {
@@ -271,8 +272,8 @@ static int read_capabilities(const JsonCursor *at, void *userdata) {
 }
 
 static const JsonField manifest_fields[] = {
-        { "$schema", read_schema, 0 },
-        { "description", read_schema, 0 },
+        { "$schema", read_comment, 0 },
+        { "description", read_comment, 0 },
         { "version", read_version, 0 },
         { "capabilities", read_capabilities, JSON_FIELD_REQUIRED },
         {},

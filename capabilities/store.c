@@ -122,6 +122,11 @@ static void list_names(StoreLoad *load, const StoreKind *kind, DIR *stream, cons
                 /* Hidden ones are what editors leave behind. */
                 if (entry->d_name[0] == '.' || !g_str_has_suffix(entry->d_name, kind->suffix))
                         continue;
+                if (!g_utf8_validate(entry->d_name, -1, NULL)) {
+                        load_finding(load, folder, "The file name '%s' is not UTF-8, it is not read",
+                                     entry->d_name);
+                        continue;
+                }
                 if (++n > MANIFESTS_MAX) {
                         load_finding(load, folder, "More than %u %s, none is read", MANIFESTS_MAX, kind->name);
                         g_hash_table_remove_all(files);
@@ -372,8 +377,8 @@ static void read_template(StoreLoad *load, const char *name, const char *path, c
                              stem);
                 return;
         }
-        if (!g_utf8_validate_len(text, size, NULL)) {
-                load_finding(load, path, "The file is not UTF-8 text");
+        if (strlen(text) != size) {
+                load_finding(load, path, "The file has a NUL in it, expected text");
                 return;
         }
         (void) template_parse(stem, text, findings, &template);

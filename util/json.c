@@ -43,7 +43,15 @@ static void finding_free(void *userdata) {
  * Findings
  */
 
-/* Findings go to terminals, journals and the bus: no control characters, and UTF-8 whatever jansson quoted. */
+/* What moves the cursor, or turns the direction of the text around it. */
+static bool is_unprintable(gunichar c) {
+        GUnicodeType type = g_unichar_type(c);
+
+        return type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT || type == G_UNICODE_LINE_SEPARATOR ||
+               type == G_UNICODE_PARAGRAPH_SEPARATOR;
+}
+
+/* Findings go to terminals, journals and the bus: nothing unprintable, and UTF-8 whatever jansson quoted. */
 static char *text_escape(const char *raw) {
         g_autofree char *text = g_utf8_make_valid(raw, -1);
         GString *escaped = g_string_sized_new(strlen(text));
@@ -51,7 +59,7 @@ static char *text_escape(const char *raw) {
         for (const char *p = text; *p; p = g_utf8_next_char(p)) {
                 gunichar c = g_utf8_get_char(p);
 
-                if (g_unichar_iscntrl(c))
+                if (is_unprintable(c))
                         g_string_append_printf(escaped, "\\u%04x", c);
                 else
                         g_string_append_unichar(escaped, c);
@@ -273,8 +281,19 @@ static void scan_value(Scan *scan, JsonNode *node, unsigned depth) {
 /*
  * Documents
  */
+
+/* jansson's words for what went wrong; two of them speak of its own flags. */
+static const char *load_error_text(const json_error_t *error) {
+        enum json_error_code code = json_error_code(error);
+
+        if (code == json_error_null_character || code == json_error_null_byte_in_key)
+                return "\\u0000 in a string, expected none";
+        return error->text;
+}
+
 static void document_load(JsonDocument *document, const char *text, size_t size) {
         Scan scan = { .document = document, .at = text, .end = text + size, .line = 1, .column = 1 };
+        const char *nul = memchr(text, '\0', size);
         JsonNode *root;
         json_error_t error;
 
@@ -283,13 +302,19 @@ static void document_load(JsonDocument *document, const char *text, size_t size)
                                MANIFEST_SIZE_MAX);
                 return;
         }
+        if (nul) { /* jansson takes it for the end of the file */
+                while (scan.at < nul)
+                        scan_step(&scan);
+                document_error(document, scan.line, scan.column, g_strdup(""), "A NUL byte, expected text");
+                return;
+        }
         document->tree = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
         /* The scan below finds all duplicate keys, and where they are; jansson knows where the first one ends. */
         if (!document->tree && json_error_code(&error) == json_error_duplicate_key)
                 document->tree = json_loadb(text, size, 0, &error);
         if (!document->tree) {
                 document_error(document, (unsigned) MAX(error.line, 1), (unsigned) MAX(error.column, 1),
-                               g_strdup(""), "Not valid JSON: %s", error.text);
+                               g_strdup(""), "Not valid JSON: %s", load_error_text(&error));
                 return;
         }
 
