@@ -69,14 +69,14 @@ static int set_capabilities(uint32_t mask) {
 }
 
 static int drop_privileges(void) {
-        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
-            setresgid(INIT_UID, INIT_UID, INIT_UID) < 0 || setresuid(INIT_UID, INIT_UID, INIT_UID) < 0)
-                return -errno;
+        /* First, while SETPCAP is effective: leaving uid 0 keeps the capabilities permitted only. */
         for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
                 if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
                         return -errno;
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+            setgroups(0, NULL) < 0 || setresgid(INIT_UID, INIT_UID, INIT_UID) < 0 ||
+            setresuid(INIT_UID, INIT_UID, INIT_UID) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return -errno;
         /* A change of uid clears the parent-death signal that liblxc has set: the monitor's death is ours. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -385,19 +385,19 @@ int main(void) {
         umask(0022);
         r = join_cgroups();
         if (r < 0)
-                return 10;
+                return INIT_EXIT_CGROUPS;
         close_range(INIT_FD_SOCKET + 1, ~0u, 0);
         close_range(3, INIT_FD_SOCKET - 1, 0);
         if (fcntl(INIT_FD_SOCKET, F_SETFD, FD_CLOEXEC) < 0)
-                return 11;
+                return INIT_EXIT_SOCKET;
         signals_fd = open_child_signals();
         if (signals_fd < 0)
-                return 12;
+                return INIT_EXIT_SIGNALS;
         r = drop_privileges();
         if (r < 0)
-                return 13;
+                return INIT_EXIT_PRIVILEGES;
         r = wire_send(INIT_FD_SOCKET, INIT_READY, 0, NULL, NULL, 0);
         if (r < 0)
-                return 14;
-        return serve(signals_fd) < 0 ? 15 : 0;
+                return INIT_EXIT_SOCKET;
+        return serve(signals_fd) < 0 ? INIT_EXIT_SERVING : 0;
 }

@@ -93,8 +93,12 @@ static int arrange_fds(const ContainerSetup *setup, int init_binary_fd, int repo
                 if (moves[i].from < 0)
                         return -errno;
         }
-        if (close_range(3, (unsigned) last - 1, 0) < 0)
+        if (close_range(0, (unsigned) last - 1, 0) < 0)
                 return -errno;
+        /* liblxc gives 0, 1 and 2 to the sandbox's root, which only the null device survives. */
+        for (int fd = 0; fd < 3; fd++)
+                if (open("/dev/null", O_RDWR) != fd)
+                        return -EIO;
         for (size_t i = 0; i < n; i++)
                 if (dup3(moves[i].from, moves[i].to, moves[i].flags) < 0)
                         return -errno;
@@ -113,7 +117,7 @@ static int configure(struct lxc_container *lxc, const Spec *spec, Error *error) 
         g_autofree char *userns = g_strdup_printf("/proc/self/fd/%d", MONITOR_FD_USERNS);
         g_autofree char *log = g_strdup_printf("/proc/self/fd/%d", MONITOR_FD_LOG);
         const char *const items[][2] = {
-                { "lxc.log.level", "WARN" },
+                { "lxc.log.level", "ERROR" },
                 { "lxc.log.file", log },
                 { "lxc.rootfs.path", "dir:" ROOTFS_PATH },
                 { "lxc.rootfs.mount", ROOTFS_PIVOT },
@@ -140,6 +144,25 @@ static int configure(struct lxc_container *lxc, const Spec *spec, Error *error) 
         return 0;
 }
 
+/* init's own words, from its wait status. */
+static int init_failure(int status, Error *error) {
+        static const char *const words[] = {
+                [INIT_EXIT_CGROUPS] = "it could not join its cgroups",
+                [INIT_EXIT_SOCKET] = "it has no socket to the shim",
+                [INIT_EXIT_SIGNALS] = "it could not set up signals",
+                [INIT_EXIT_PRIVILEGES] = "it could not drop its privileges",
+                [INIT_EXIT_SERVING] = "it did not understand the shim",
+        };
+        unsigned code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+        if (WIFSIGNALED(status))
+                return error_setf(error, ERROR_SYSTEM, "The sandbox's init was killed by signal %d", WTERMSIG(status));
+        if (code == 0)
+                return 0;
+        return error_setf(error, ERROR_SYSTEM, "The sandbox's init gave up: %s",
+                          code < G_N_ELEMENTS(words) && words[code] ? words[code] : "it could not be executed");
+}
+
 /* Becomes LXC's monitor; comes back only if the container did not start or has ended. */
 static int run_lxc(const ContainerSetup *setup, Error *error) {
         char init_path[32], *argv[] = { init_path, NULL };
@@ -159,7 +182,7 @@ static int run_lxc(const ContainerSetup *setup, Error *error) {
         lxc->want_daemonize(lxc, false);
         if (!lxc->start(lxc, 0, argv))
                 return -EIO; /* the reason is in its log, which the shim reads */
-        return 0;
+        return init_failure(lxc->error_num, error);
 }
 
 G_GNUC_NORETURN static void monitor_main(const ContainerSetup *setup, int init_binary_fd, int report_fd,
@@ -312,7 +335,7 @@ uint64_t container_get_rootfs_usec(Container *container) {
 static const char *log_line_words(const char *line) {
         const char *words;
 
-        if (!strstr(line, " ERROR ") && !strstr(line, " WARN "))
+        if (!strstr(line, " ERROR "))
                 return NULL;
         words = strstr(line, " - ");
         words = words ? strstr(words + 3, " - ") : NULL;

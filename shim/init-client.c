@@ -287,8 +287,10 @@ int init_client_dispatch(InitClient *client, Error *error) {
         if (client->fd < 0)
                 return 0;
         r = wire_receive(client->fd, &message);
-        if (r == 0 || r == -ECONNRESET)
+        if (r == 0 || r == -ECONNRESET) {
+                client->fd = fd_close(client->fd);
                 return 0;
+        }
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot hear the sandbox's init");
         r = dispatch_message(client, &message, error);

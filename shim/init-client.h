@@ -32,8 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(InitClient, init_client_free)
 
 int init_client_get_fd(const InitClient *client); /* to poll for reading; -EBADF after the end */
 
-/* Takes one message. Returns 1, 0 when init has closed its end, negative for nonsense: then the container has
- * to be killed. */
+/* Takes one message. Returns 1, 0 when the other end is closed (the monitor keeps a copy of it, so then the
+ * container has ended), negative for nonsense: then the container has to be killed. */
 int init_client_dispatch(InitClient *client, Error *error);
 
 /* Each asks; the answer comes as an event with the same serial. Descriptors stay the caller's. */

@@ -133,8 +133,10 @@ static int mount_overlay(Rootfs *rootfs, Error *error) {
 
 /* Makes a folder or empty file in the root if it is not there, without following any link of an image. */
 static int make_inside(const Rootfs *rootfs, const char *path, bool directory, int *ret_fd, Error *error) {
-        int fd = fs_make_in(rootfs->root_fd, path, directory, NULL, error);
+        FsMade made = { 0 };
+        int fd = fs_make_in(rootfs->root_fd, path, directory, &made, error);
 
+        fs_made_done(&made);
         if (fd < 0)
                 return fd;
         if (ret_fd)

@@ -151,12 +151,17 @@ static void begin_halting(Shim *shim, uint64_t timeout_usec) {
         }
 }
 
-/* The monitor is gone, and with it init. */
-static void finish_container(Shim *shim) {
+/* The monitor is gone, and with it init. @status is its raw wait status. */
+static void finish_container(Shim *shim, int status) {
         if (shim->state == SHIM_STARTING) {
                 g_auto(Error) error = ERROR_NULL;
+                g_autofree char *words =
+                        WIFSIGNALED(status)
+                                ? g_strdup_printf("The sandbox did not start: its monitor was killed by signal %d",
+                                                  WTERMSIG(status))
+                                : g_strdup("The sandbox did not start");
 
-                (void) container_take_failure(shim->container, ERROR_SYSTEM, "The sandbox did not start", &error);
+                (void) container_take_failure(shim->container, ERROR_SYSTEM, words, &error);
                 if (!shim->reason.message)
                         (void) error_move(&shim->reason, &error);
         } else if (shim->state == SHIM_RUNNING)
@@ -475,13 +480,12 @@ static void on_init(Shim *shim) {
         g_auto(Error) error = ERROR_NULL;
         int r = init_client_dispatch(shim->init, &error);
 
-        if (r > 0 || r == -EAGAIN)
+        /* At the end of the stream there is nothing to do: the monitor's death says the rest. */
+        if (r >= 0 || r == -EAGAIN)
                 return;
-        if (r < 0) {
-                log_failure(LOG_WARNING, &error, "Sandbox '%s' is killed", shim->spec->name);
-                if (!shim->reason.message)
-                        (void) error_move(&shim->reason, &error);
-        }
+        log_failure(LOG_WARNING, &error, "Sandbox '%s' is killed", shim->spec->name);
+        if (!shim->reason.message)
+                (void) error_move(&shim->reason, &error);
         kill_container(shim);
 }
 
@@ -492,13 +496,14 @@ static void on_signals(Shim *shim) {
                 if (info.ssi_signo == SIGTERM)
                         begin_halting(shim, shim->spec ? shim->spec->stop_timeout_usec : 0);
         for (;;) {
-                pid_t pid = waitpid(-1, NULL, WNOHANG);
+                int status;
+                pid_t pid = waitpid(-1, &status, WNOHANG);
 
                 if (pid <= 0)
                         return;
                 /* Others are what a dead monitor has left to us as subreaper: init. */
                 if (shim->container && pid == container_get_monitor(shim->container))
-                        finish_container(shim);
+                        finish_container(shim, status);
         }
 }
 
@@ -561,6 +566,19 @@ static void tell_end(Shim *shim) {
         }
 }
 
+static void remove_runtime_folder(Shim *shim) {
+        g_autofree char *parent = g_path_get_dirname(shim->runtime_folder);
+        g_autofree char *name = g_path_get_basename(shim->runtime_folder);
+        g_auto(Error) error = ERROR_NULL;
+        autofd int parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r;
+
+        r = parent_fd < 0 ? error_set_errnof(&error, errno, "Cannot open '%s'", parent)
+                          : fs_remove_recursive(parent_fd, name, &error);
+        if (r < 0)
+                log_failure(LOG_WARNING, &error, "Cannot remove the runtime folder");
+}
+
 int shim_serve(Shim *shim, Error *error) {
         while (shim->state != SHIM_ENDED) {
                 struct pollfd polled[] = {
@@ -584,8 +602,7 @@ int shim_serve(Shim *shim, Error *error) {
                 if (shim->deadline != 0 && g_get_monotonic_time() >= shim->deadline)
                         on_deadline(shim);
         }
-        if (fs_remove_recursive(AT_FDCWD, shim->runtime_folder, error) < 0)
-                log_failure(LOG_WARNING, error, "Cannot remove the runtime folder");
+        remove_runtime_folder(shim);
         tell_end(shim);
         return 0;
 }

@@ -127,6 +127,15 @@ typedef enum InitStep {
         _INIT_STEP_MAX,
 } InitStep;
 
+/* init's exit status when it gives up, for who explains why a sandbox did not start. */
+typedef enum InitExit {
+        INIT_EXIT_CGROUPS = 10, /* could not join the payload's cgroups */
+        INIT_EXIT_SOCKET,       /* has no socket, or nobody listens */
+        INIT_EXIT_SIGNALS,
+        INIT_EXIT_PRIVILEGES, /* could not drop them */
+        INIT_EXIT_SERVING,    /* the shim said what init does not understand */
+} InitExit;
+
 /* Where init finds what it inherits; its numbers are fixed since liblxc clears the environment of process 1.
  * Descriptors of cgroup files that init writes "0" to follow from INIT_FD_CGROUPS on. */
 #define INIT_FD_SOCKET  100
