@@ -75,7 +75,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 /*
  * Each add copies its arguments and gives 0, or a negative errno with @plan as it was before:
  * ERROR_CONFLICTING_CAPABILITIES for what cannot both hold, ERROR_INVALID_ARGS for a path that is not absolute
- * or has an empty, "." or ".." component left, ERROR_LIMIT_REACHED above PLAN_ITEMS_MAX.
+ * or has an empty, "." or ".." component left, ERROR_LIMIT_REACHED above PLAN_ITEMS_MAX, PLAN_ORIGINS_MAX or
+ * ENV_VALUE_MAX. The error's place is the origin's.
  */
 
 /* Same target and source: writable wins, recursive wins, optional only if both are. Same target, other source:

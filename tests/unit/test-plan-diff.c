@@ -23,12 +23,13 @@ static Plan *plan_of(const char *text) {
                 if (!**word)
                         continue;
                 if (**word != '/')
-                        assert_int_equal(plan_add_env(plan, &origin, parts[0], parts[1], PLAN_ENV_SET, NULL, NULL),
-                                         0);
+                        assert_int_equal(
+                                plan_add_env(plan, &origin, parts[0], parts[1], PLAN_ENV_SET, NULL, NULL), 0);
                 else if (g_str_has_suffix(parts[1], ":w")) {
                         parts[1][strlen(parts[1]) - 2] = '\0';
                         assert_int_equal(
-                                plan_add_bind(plan, &origin, parts[1], parts[0], PLAN_BIND_WRITABLE, NULL), 0);
+                                plan_add_bind(plan, &origin, parts[1], parts[0], PLAN_BIND_WRITABLE, NULL),
+                                0);
                 } else
                         assert_int_equal(plan_add_bind(plan, &origin, parts[1], parts[0], 0, NULL), 0);
         }
@@ -91,8 +92,8 @@ static void test_cases(void **state G_GNUC_UNUSED) {
 
 /*
  * The model: a stack of mounts as the kernel keeps it. A mount hides what was mounted at or below its target
- * before; the one that is on top at a target can be taken off only if nothing is mounted below it and no other
- * hides it.
+ * before; the one that is on top at a target can be taken off only if nothing is mounted below it and no
+ * other hides it.
  */
 typedef struct Model {
         GPtrArray *mounts;     /* not owned PlanItem *, in the order of mounting */
@@ -224,7 +225,8 @@ static void test_random_plans(void **state G_GNUC_UNUSED) {
 
                 assert_diff_leads(from, to);
                 for (guint j = 1; j < plan_get_size(from); j++)
-                        n_nested += path_is_below(plan_get_item(from, j)->key, plan_get_item(from, j - 1)->key);
+                        n_nested += path_is_below(plan_get_item(from, j)->key,
+                                                  plan_get_item(from, j - 1)->key);
         }
         g_rand_free(random);
         /* the generator makes what this test is for */

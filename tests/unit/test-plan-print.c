@@ -30,8 +30,9 @@ static const struct {
         { "C1 control in UTF-8", "\xc2\x9b", "\\xc2\\x9b" },
         { "right-to-left override", "\xe2\x80\xae", "\\xe2\\x80\\xae" },
         { "line separator", "\xe2\x80\xa8", "\\xe2\\x80\\xa8" },
-        { "invalid byte", "a\xff"
-                          "b",
+        { "invalid byte",
+          "a\xff"
+          "b",
           "a\\xffb" },
         { "cut short", "\xe2\x82", "\\xe2\\x82" },
         { "overlong slash", "\xc0\xaf", "\\xc0\\xaf" },
@@ -126,14 +127,17 @@ static void test_json(void **state G_GNUC_UNUSED) {
         assert_string_equal(
                 compact,
                 "[{\"kind\":\"bind\",\"key\":\"/data/radio\",\"source\":\"/srv/r\",\"writable\":true,"
-                "\"optional\":true,\"recursive\":true,\"origins\":[{\"capability\":\"BindMount\",\"file\":null,"
+                "\"optional\":true,\"recursive\":true,\"origins\":[{\"capability\":\"BindMount\","
+                "\"file\":null,"
                 "\"line\":0,\"column\":0}]},"
-                "{\"kind\":\"bind\",\"key\":\"/maps\",\"source\":\"/srv/maps\",\"writable\":false,"
-                "\"optional\":false,\"recursive\":false,\"origins\":[{\"capability\":\"com.acme.maps\","
+                "{\"kind\":\"bind\",\"key\":\"/maps\",\"source\":\"/srv/maps\","
+                "\"writable\":false,\"optional\":false,\"recursive\":false,"
+                "\"origins\":[{\"capability\":\"com.acme.maps\","
                 "\"file\":\"maps.json\",\"line\":12,\"column\":0},{\"capability\":\"com.acme.radio\","
                 "\"file\":\"radio.json\",\"line\":7,\"column\":3}]},"
-                "{\"kind\":\"env\",\"key\":\"H\\u001B\",\"value\":\"\\\"\xef\xbf\xbd\\\"\\n\",\"mode\":\"append\","
-                "\"origins\":[{\"capability\":\"com.acme.radio\",\"file\":\"radio.json\",\"line\":7,"
+                "{\"kind\":\"env\",\"key\":\"H\\u001B\",\"value\":\"\\\"\xef\xbf\xbd\\\"\\n\","
+                "\"mode\":\"append\",\"origins\":[{\"capability\":\"com.acme.radio\","
+                "\"file\":\"radio.json\",\"line\":7,"
                 "\"column\":3}]}]");
         free(compact);
         json_decref(root);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/unit/bodies.h"
-
 #include <string.h>
 
 #include "plan/plan-private.h"
 #include "plan/plan.h"
+#include "tests/unit/bodies.h"
 #include "util/limits.h"
 
 static PlanOrigin maps = {
@@ -23,7 +22,8 @@ static int read_plan(WireReader *reader, Error *error) {
 static Plan *sample(void) {
         Plan *plan = plan_new();
 
-        assert_int_equal(plan_add_bind(plan, &maps, "/s", "/a", PLAN_BIND_WRITABLE | PLAN_BIND_OPTIONAL, NULL), 0);
+        assert_int_equal(
+                plan_add_bind(plan, &maps, "/s", "/a", PLAN_BIND_WRITABLE | PLAN_BIND_OPTIONAL, NULL), 0);
         assert_int_equal(plan_add_bind(plan, &bus, "/s", "/a", PLAN_BIND_OPTIONAL, NULL), 0);
         assert_int_equal(plan_add_bind(plan, &bus, "/", "/a/b", PLAN_BIND_RECURSIVE, NULL), 0);
         assert_int_equal(plan_add_env(plan, &maps, "PATH", "/bin", PLAN_ENV_DEFAULT, NULL, NULL), 0);
@@ -150,7 +150,9 @@ static const struct {
         { "kind that is not there", { NULL, "/t", 1, "a", "/s", 0, NULL }, ERROR_SYSTEM },
         { "no key", { "bind", NULL, 1, "a", "/s", 0, NULL }, ERROR_SYSTEM },
         { "no origin", { "bind", "/t", 0, NULL, "/s", 0, NULL }, ERROR_INVALID_ARGS },
-        { "too many origins", { "bind", "/t", PLAN_ORIGINS_MAX + 1, "a", "/s", 0, NULL }, ERROR_INVALID_ARGS },
+        { "too many origins",
+          { "bind", "/t", PLAN_ORIGINS_MAX + 1, "a", "/s", 0, NULL },
+          ERROR_INVALID_ARGS },
         { "origin of nobody", { "bind", "/t", 1, NULL, "/s", 0, NULL }, ERROR_INVALID_ARGS },
         { "origin without a name", { "bind", "/t", 1, "", "/s", 0, NULL }, ERROR_INVALID_ARGS },
         { "relative target", { "bind", "t", 1, "a", "/s", 0, NULL }, ERROR_INVALID_ARGS },
@@ -214,14 +216,10 @@ static void test_too_many_items(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip),
-                cmocka_unit_test(test_empty_plan),
-                cmocka_unit_test(test_prefixes_and_flips),
-                cmocka_unit_test(test_largest_plan),
-                cmocka_unit_test(test_too_large_for_a_body),
-                cmocka_unit_test(test_items),
-                cmocka_unit_test(test_twice_and_unsorted),
-                cmocka_unit_test(test_too_many_items),
+                cmocka_unit_test(test_round_trip),           cmocka_unit_test(test_empty_plan),
+                cmocka_unit_test(test_prefixes_and_flips),   cmocka_unit_test(test_largest_plan),
+                cmocka_unit_test(test_too_large_for_a_body), cmocka_unit_test(test_items),
+                cmocka_unit_test(test_twice_and_unsorted),   cmocka_unit_test(test_too_many_items),
         };
 
         return cmocka_run_group_tests_name("plan-wire", tests, NULL, NULL);

@@ -13,7 +13,9 @@
 #include "util/limits.h"
 
 static PlanOrigin maps = { .capability = (char *) "com.acme.maps", .file = (char *) "maps.json", .line = 12 };
-static PlanOrigin radio = { .capability = (char *) "com.acme.radio", .file = (char *) "radio.json", .line = 7 };
+static PlanOrigin radio = { .capability = (char *) "com.acme.radio",
+                            .file = (char *) "radio.json",
+                            .line = 7 };
 static PlanOrigin bus = { .capability = (char *) "BindMount" };
 
 static void test_tables(void **state G_GNUC_UNUSED) {
@@ -119,7 +121,9 @@ static void test_bad_binds(void **state G_GNUC_UNUSED) {
 }
 
 static void test_good_targets(void **state G_GNUC_UNUSED) {
-        static const char *const targets[] = { "/dev/snd", "/process", "/system", "/device", "/a", "/a/proc" };
+        static const char *const targets[] = {
+                "/dev/snd", "/process", "/system", "/device", "/a", "/a/proc"
+        };
         g_autoptr(Plan) plan = plan_new();
 
         for (size_t i = 0; i < G_N_ELEMENTS(targets); i++)
@@ -153,10 +157,12 @@ static void test_bind_merges(void **state G_GNUC_UNUSED) {
                 g_autoptr(Plan) plan = plan_new();
                 const PlanItem *item;
 
-                assert_int_equal(plan_add_bind(plan, &maps, "/s", "/t", (PlanBindFlags) bind_merges[i].first, NULL),
-                                 0);
-                assert_int_equal(plan_add_bind(plan, &radio, "/s", "/t", (PlanBindFlags) bind_merges[i].second, NULL),
-                                 0);
+                assert_int_equal(
+                        plan_add_bind(plan, &maps, "/s", "/t", (PlanBindFlags) bind_merges[i].first, NULL),
+                        0);
+                assert_int_equal(
+                        plan_add_bind(plan, &radio, "/s", "/t", (PlanBindFlags) bind_merges[i].second, NULL),
+                        0);
                 assert_int_equal(plan_get_size(plan), 1);
                 item = plan_find_item(plan, PLAN_BIND, "/t");
                 if ((int) item->bind.flags != bind_merges[i].both)
@@ -178,9 +184,10 @@ static void test_bind_conflict(void **state G_GNUC_UNUSED) {
         assert_int_equal(r, error_get_errno(&error));
         assert_true(r < 0);
         assert_int_equal(error.code, ERROR_CONFLICTING_CAPABILITIES);
-        assert_string_equal(error.message,
-                            "Target '/t' is asked for with source '/s' by com.acme.maps (maps.json:12) and with "
-                            "source '/other' by com.acme.radio (radio.json:7)");
+        assert_string_equal(
+                error.message,
+                "Target '/t' is asked for with source '/s' by com.acme.maps (maps.json:12) and with "
+                "source '/other' by com.acme.radio (radio.json:7)");
         assert_string_equal(error.file, "radio.json");
         assert_int_equal(error.line, 7);
         item = plan_find_item(plan, PLAN_BIND, "/t");
@@ -283,10 +290,18 @@ static const struct {
         { "set after both", { { DEF, "a" }, { SET, "b" }, { SET, "b" }, { END } }, "b", SET, 2 },
         { "set twice", { { SET, "a" }, { SET, "a" }, { END } }, "a", SET, 2 },
         { "set against set", { { SET, "a" }, { SET, "b" }, { END } }, NULL, SET, 1 },
-        { "set against confirmed default", { { DEF, "a" }, { SET, "a" }, { SET, "b" }, { END } }, NULL, SET, 2 },
+        { "set against confirmed default",
+          { { DEF, "a" }, { SET, "a" }, { SET, "b" }, { END } },
+          NULL,
+          SET,
+          2 },
         { "set against appended", { { APP, "a" }, { SET, "b" }, { END } }, NULL, APP, 1 },
         { "set against prepended", { { PRE, "a" }, { SET, "b" }, { END } }, NULL, PRE, 1 },
-        { "set against set and appended", { { SET, "a" }, { APP, "b" }, { SET, "a" }, { END } }, NULL, APP, 2 },
+        { "set against set and appended",
+          { { SET, "a" }, { APP, "b" }, { SET, "a" }, { END } },
+          NULL,
+          APP,
+          2 },
         { "set equals appended", { { SET, "a" }, { APP, "b" }, { SET, "a:b" }, { END } }, "a:b", SET, 3 },
         { "append alone", { { APP, "a" }, { END } }, "a", APP, 1 },
         { "prepend alone", { { PRE, "a" }, { END } }, "a", PRE, 1 },
@@ -380,8 +395,8 @@ static void test_bad_env(void **state G_GNUC_UNUSED) {
                 g_autoptr(Plan) plan = plan_new();
                 g_auto(Error) error = ERROR_NULL;
 
-                assert_true(plan_add_env(plan, &maps, cases[i].name, cases[i].value, (PlanEnvMode) cases[i].mode,
-                                         NULL, &error) < 0);
+                assert_true(plan_add_env(plan, &maps, cases[i].name, cases[i].value,
+                                         (PlanEnvMode) cases[i].mode, NULL, &error) < 0);
                 assert_int_equal(error.code, cases[i].code);
                 assert_string_equal(error.file, "maps.json");
                 assert_int_equal(plan_get_size(plan), 0);
@@ -492,8 +507,8 @@ static void test_environment_check(void **state G_GNUC_UNUSED) {
                 const char *entry;
                 bool good;
         } cases[] = {
-                { "A=b", true },   { "A=", true }, { "A==", true },  { "=A", false },
-                { "plain", false }, { "", false }, { name, false }, { value, false },
+                { "A=b", true },    { "A=", true }, { "A==", true }, { "=A", false },
+                { "plain", false }, { "", false },  { name, false }, { value, false },
         };
 
         assert_int_equal(plan_environment_check(NULL, NULL), 0);

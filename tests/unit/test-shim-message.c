@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/unit/bodies.h"
-
 #include <string.h>
 #include <sys/resource.h>
 
 #include "plan/shim-message.h"
+#include "tests/unit/bodies.h"
 #include "util/limits.h"
 
 static WireReader reader_of(const WireWriter *body) {
@@ -12,7 +11,8 @@ static WireReader reader_of(const WireWriter *body) {
 }
 
 static void test_tables(void **state G_GNUC_UNUSED) {
-        static const char *const words[_SHIM_EXIT_REASON_MAX] = { "exited", "killed", "dumped", "oom-kill", "lost" };
+        static const char *const words[_SHIM_EXIT_REASON_MAX] = { "exited", "killed", "dumped", "oom-kill",
+                                                                  "lost" };
 
         for (int i = 0; i < _SHIM_EXIT_REASON_MAX; i++) {
                 assert_string_equal(shim_exit_reason_to_string((ShimExitReason) i), words[i]);
@@ -24,8 +24,8 @@ static void test_tables(void **state G_GNUC_UNUSED) {
 
 /* ---- errors ---- */
 
-/* A body that tells a failure is read well when that failure comes out; one that cannot be read gives EBADMSG,
- * which is no errno of the samples. */
+/* A body that tells a failure is read well when that failure comes out; one that cannot be read gives
+ * EBADMSG, which is no errno of the samples. */
 static int read_error(WireReader *reader, Error *error) {
         int r = shim_error_get(reader, error);
 
@@ -188,7 +188,8 @@ static void test_run_round_trip(void **state G_GNUC_UNUSED) {
         assert_int_equal(shim_run_get(&reader, &got, NULL), 0);
         assert_int_equal(got.run, 5);
         assert_true(g_strv_equal((const char *const *) got.argv, (const char *const *) run.argv));
-        assert_true(g_strv_equal((const char *const *) got.environment, (const char *const *) run.environment));
+        assert_true(
+                g_strv_equal((const char *const *) got.environment, (const char *const *) run.environment));
         assert_string_equal(got.working_directory, "/srv/../tmp");
         assert_true(got.has_user);
         assert_int_equal(got.uid, 1);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tests/unit/bodies.h"
-
 #include <string.h>
 
 #include "plan/spec.h"
+#include "tests/unit/bodies.h"
 #include "util/limits.h"
 
 static int read_spec(WireReader *reader, Error *error) {
@@ -146,8 +145,10 @@ CHANGE(slash_in_name, set_string(&spec->name, "a/b"))
 CHANGE(dash_first, set_string(&spec->name, "-a"))
 CHANGE(dot_first, set_string(&spec->name, ".."))
 CHANGE(newline_in_name, set_string(&spec->name, "a\nb"))
-CHANGE(name_of_64, set_string(&spec->name, "abcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefgh"))
-CHANGE(name_of_65, set_string(&spec->name, "abcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghi"))
+CHANGE(name_of_64,
+       set_string(&spec->name, "abcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefgh"))
+CHANGE(name_of_65,
+       set_string(&spec->name, "abcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghabcdefghi"))
 CHANGE(no_hostname, set_string(&spec->hostname, NULL))
 CHANGE(bad_hostname, set_string(&spec->hostname, "a b"))
 CHANGE(no_template, set_string(&spec->template_name, NULL))
@@ -267,9 +268,9 @@ static void test_too_many_paths(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_copy),
-                cmocka_unit_test(test_empty_lists),    cmocka_unit_test(test_prefixes_and_flips),
-                cmocka_unit_test(test_cases),          cmocka_unit_test(test_too_many_paths),
+                cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_copy),
+                cmocka_unit_test(test_empty_lists), cmocka_unit_test(test_prefixes_and_flips),
+                cmocka_unit_test(test_cases),       cmocka_unit_test(test_too_many_paths),
         };
 
         return cmocka_run_group_tests_name("spec", tests, NULL, NULL);
