@@ -209,10 +209,10 @@ static int read_choice(TemplateRead *read, const TemplateKey *key, const char *v
         list = g_strjoinv(", ", (char **) choices);
         nearest = json_nearest(value, choices);
         if (nearest)
-                finding_add(read, "%s=%s is unknown; did you mean '%s', expected one of: %s", key->name, value,
+                finding_add(read, "%s='%s' is unknown; did you mean '%s', expected one of: %s", key->name, value,
                             nearest, list);
         else
-                finding_add(read, "%s=%s is unknown, expected one of: %s", key->name, value, list);
+                finding_add(read, "%s='%s' is unknown, expected one of: %s", key->name, value, list);
         return -EINVAL;
 }
 
@@ -223,10 +223,10 @@ static void read_fixed(TemplateRead *read, const TemplateKey *key, const char *v
         if (strcmp(value, key->only) == 0)
                 return;
         if (key->only[0])
-                finding_add(read, "%s=%s is not supported by this version, expected '%s'", key->name, value,
+                finding_add(read, "%s='%s' is not supported by this version, expected '%s'", key->name, value,
                             key->only);
         else
-                finding_add(read, "%s=%s is not supported by this version, expected nothing", key->name, value);
+                finding_add(read, "%s='%s' is not supported by this version, expected nothing", key->name, value);
 }
 
 static void read_description(TemplateRead *read, const TemplateKey *key G_GNUC_UNUSED, const char *value) {
@@ -315,7 +315,7 @@ static void read_upper(TemplateRead *read, const TemplateKey *key, const char *v
         static const char *const choices[] = { "ephemeral", "none", NULL };
 
         if (strcmp(value, "persistent") == 0)
-                finding_add(read, "%s=%s is not supported by this version, expected one of: ephemeral, none",
+                finding_add(read, "%s='%s' is not supported by this version, expected one of: ephemeral, none",
                             key->name, value);
         else
                 read->has_upper = read_choice(read, key, value, choices) != 1;
@@ -328,12 +328,12 @@ static int read_size(TemplateRead *read, const TemplateKey *key, const char *val
 
         r = parse_size(value, &size);
         if (r == -EINVAL) {
-                finding_add(read, "%s=%s is not a size, expected a number with K, M, G, T or no letter behind it",
+                finding_add(read, "%s='%s' is not a size, expected a number with K, M, G, T or no letter behind it",
                             key->name, value);
                 return r;
         }
         if (r < 0 || size < min || size > max) {
-                finding_add(read, "%s=%s is out of range, expected %" PRIu64 " to %" PRIu64 " bytes", key->name,
+                finding_add(read, "%s='%s' is out of range, expected %" PRIu64 " to %" PRIu64 " bytes", key->name,
                             value, min, max);
                 return -ERANGE;
         }
@@ -350,7 +350,7 @@ static void read_network(TemplateRead *read, const TemplateKey *key, const char 
 
         /* Both have loopback only so far: no capability of this version can grant a link. */
         if (strcmp(value, "host") == 0)
-                finding_add(read, "%s=%s is refused, expected one of: veth, none", key->name, value);
+                finding_add(read, "%s='%s' is refused, expected one of: veth, none", key->name, value);
         else
                 (void) read_choice(read, key, value, choices);
 }
@@ -390,7 +390,7 @@ static void read_user(TemplateRead *read, const TemplateKey *key, const char *va
                         r = parse_id(end + 1, '\0', &gid, &end);
         }
         if (r < 0) {
-                finding_add(read, "%s=%s is not a user, expected 'app', 'root' or uid[:gid] from 0 to %u", key->name,
+                finding_add(read, "%s='%s' is not a user, expected 'app', 'root' or uid[:gid] from 0 to %u", key->name,
                             value, NOBODY_ID - 1);
                 return;
         }
@@ -436,7 +436,7 @@ static void read_halt_signal(TemplateRead *read, const TemplateKey *key, const c
         int halt_signal = parse_signal(value);
 
         if (halt_signal <= 0 || halt_signal == SIGSTOP || halt_signal == SIGCONT)
-                finding_add(read, "%s=%s is not a signal that ends programs, expected a name like SIGTERM or "
+                finding_add(read, "%s='%s' is not a signal that ends programs, expected a name like SIGTERM or "
                                   "SIGRTMIN+3, or a number",
                             key->name, value);
         else
@@ -447,7 +447,7 @@ static void read_timeout(TemplateRead *read, const TemplateKey *key, const char 
         uint64_t usec;
 
         if (parse_seconds(value, &usec) < 0 || usec < TIMEOUT_MIN_USEC || usec > TIMEOUT_MAX_USEC)
-                finding_add(read, "%s=%s is not a time, expected seconds from 0.1 to 600", key->name, value);
+                finding_add(read, "%s='%s' is not a time, expected seconds from 0.1 to 600", key->name, value);
         else
                 *ret_usec = usec;
 }
@@ -474,7 +474,7 @@ static void read_tasks(TemplateRead *read, const TemplateKey *key, const char *v
         if (strcmp(value, "infinity") == 0)
                 read->template->spec->tasks_max = 0;
         else if (parse_number(value, TASKS_MAX, &tasks, &end) < 0 || *end || tasks == 0)
-                finding_add(read, "%s=%s is not a number of tasks, expected 1 to %" PRIu64 " or 'infinity'",
+                finding_add(read, "%s='%s' is not a number of tasks, expected 1 to %" PRIu64 " or 'infinity'",
                             key->name, value, (uint64_t) TASKS_MAX);
         else
                 read->template->spec->tasks_max = tasks;
