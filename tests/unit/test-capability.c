@@ -10,14 +10,15 @@
 #include "tests/unit/findings.h"
 #include "util/limits.h"
 
-#define FILE_ROW(source, target) \
+#define FILE_ROW(source, target)                                                                             \
         "{'id': 'file', 'config': [{'path-host': '" source "', 'path-container': '" target "'}]}"
 #define ENV_ROW(name, value) "{'id': 'env', 'config': [{'name': '" name "', 'value': '" value "'}]}"
 
 /* Adds what a manifest called @file says: its only capability, with these gateways. */
 static void add(Capability *capability, const char *file, const char *fields, const char *gateways) {
-        g_autofree char *text = g_strdup_printf("{'version': '1', 'capabilities': [{'name': '%s', %s 'gateways': [%s]}]}",
-                                                capability_get_name(capability), fields, gateways);
+        g_autofree char *text = g_strdup_printf(
+                "{'version': '1', 'capabilities': [{'name': '%s', %s 'gateways': [%s]}]}",
+                capability_get_name(capability), fields, gateways);
         g_autofree char *quoted = quote_json(text);
         g_autoptr(Manifest) manifest = manifest_parse(file, quoted, strlen(quoted));
         const GPtrArray *definitions = manifest_get_capabilities(manifest);
@@ -36,9 +37,10 @@ static Capability *make(const char *name, const char *gateways) {
 
 static void test_name_is_valid(void **state G_GNUC_UNUSED) {
         static const char *const valid[] = { "a", "0", "com.acme.maps", "A-b_c.9", NULL };
-        static const char *const invalid[] = { "",    ".a",   "-a",  "_a",     "a b", "a/b", "a\nb", "ä",
-                                               "a*",  "a:b",  "../", "a\x7f", "'a'", NULL };
-        g_autofree char *full = g_strnfill(CAPABILITY_NAME_MAX, 'n'), *above = g_strnfill(CAPABILITY_NAME_MAX + 1, 'n');
+        static const char *const invalid[] = { "",  ".a", "-a",  "_a",  "a b",   "a/b", "a\nb",
+                                               "ä", "a*", "a:b", "../", "a\x7f", "'a'", NULL };
+        g_autofree char *full = g_strnfill(CAPABILITY_NAME_MAX, 'n'),
+                        *above = g_strnfill(CAPABILITY_NAME_MAX + 1, 'n');
 
         for (size_t i = 0; valid[i]; i++)
                 if (!capability_name_is_valid(valid[i]))

@@ -47,7 +47,8 @@ static int fixture_init(void **state) {
 static int fixture_done(void **state) {
         Fixture *fixture = *state;
 
-        g_autofree char *folder = g_path_get_dirname(fixture->root), *name = g_path_get_basename(fixture->root);
+        g_autofree char *folder = g_path_get_dirname(fixture->root),
+                        *name = g_path_get_basename(fixture->root);
         autofd int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         assert_int_equal(fs_remove_recursive(folder_fd, name, NULL), 0);
@@ -91,8 +92,8 @@ static char *format_store_findings(const Fixture *fixture, const Store *store) {
 
                 assert_true(g_str_has_prefix(finding->file, fixture->root));
                 g_string_append_printf(text, "%s %s:%u:%u %s %s\n", finding->is_error ? "E" : "W",
-                                       finding->file + strlen(fixture->root) + 1, finding->line, finding->column,
-                                       finding->path, finding->text);
+                                       finding->file + strlen(fixture->root) + 1, finding->line,
+                                       finding->column, finding->path, finding->text);
         }
         return g_string_free(text, FALSE);
 }
@@ -261,7 +262,8 @@ static void test_errors_take_out(void **state) {
                 *state, store,
                 "E etc/bulkhead/manifests.d/10-broken.json:2:38 /capabilities/0/gateways "
                 "Expected an array, found an integer\n"
-                "E etc/bulkhead/manifests.d/40-syntax.json:2:14  Not valid JSON: string or '}' expected near ','\n"
+                "E etc/bulkhead/manifests.d/40-syntax.json:2:14  Not valid JSON: string or '}' expected "
+                "near ','\n"
                 "W etc/bulkhead/manifests.d/50-warning.json:1:13 /version "
                 "Version 1 is written as a number, expected the string \"1\"\n");
         assert_names(store, "com.acme.good");
@@ -269,7 +271,8 @@ static void test_errors_take_out(void **state) {
 
         hint = g_strdup_printf("Unknown capability 'com.acme.bad': its manifest has errors (%s:2)", broken);
         assert_unknown(store, "com.acme.bad", hint, 2);
-        assert_unknown(store, "com.acme.god", "Unknown capability 'com.acme.god'; did you mean 'com.acme.good'", 0);
+        assert_unknown(store, "com.acme.god",
+                       "Unknown capability 'com.acme.god'; did you mean 'com.acme.good'", 0);
         assert_unknown(store, "x", "Unknown capability 'x'", 0);
         assert_unknown(store, "", "Unknown capability ''", 0);
 }
@@ -303,11 +306,12 @@ static void test_not_trusted(void **state) {
         path = put(fixture, ETC "manifests.d/root-only.json", SET("c", "A", "etc"));
         assert_int_equal(chmod(path, 0600), 0);
         store = store_load(fixture->places);
-        assert_store_findings(fixture, store,
-                              "E etc/bulkhead/manifests.d/group.json:0:0  The file may be written by others than "
-                              "its owner, it is not read\n"
-                              "E etc/bulkhead/manifests.d/other.json:0:0  The file may be written by others than "
-                              "its owner, it is not read\n");
+        assert_store_findings(
+                fixture, store,
+                "E etc/bulkhead/manifests.d/group.json:0:0  The file may be written by others than "
+                "its owner, it is not read\n"
+                "E etc/bulkhead/manifests.d/other.json:0:0  The file may be written by others than "
+                "its owner, it is not read\n");
         assert_names(store, "c");
 }
 
@@ -321,9 +325,10 @@ static void test_not_ours(void **state) {
         path = put(fixture, ETC "manifests.d/a.json", SET("a", "A", "etc"));
         assert_int_equal(chown(path, 1000, 0), 0);
         store = store_load(fixture->places);
-        assert_store_findings(fixture, store,
-                              "E etc/bulkhead/manifests.d/a.json:0:0  The file does not belong to root, it is not "
-                              "read\n");
+        assert_store_findings(
+                fixture, store,
+                "E etc/bulkhead/manifests.d/a.json:0:0  The file does not belong to root, it is not "
+                "read\n");
         assert_names(store, "");
 }
 
@@ -338,20 +343,21 @@ static void test_folder_not_trusted(void **state) {
         put(fixture, ETC "manifests.d/c.json", SET("c", "C", "etc"));
         assert_int_equal(chmod(folder, 0775), 0);
         store = store_load(fixture->places);
-        assert_store_findings(fixture, store,
-                              "E etc/bulkhead/manifests.d:0:0  The folder may be written by others than its owner, "
-                              "nothing in it is read\n");
+        assert_store_findings(
+                fixture, store,
+                "E etc/bulkhead/manifests.d:0:0  The folder may be written by others than its owner, "
+                "nothing in it is read\n");
         assert_names(store, "b");
 }
 
 static void test_odd_files(void **state) {
         const Fixture *fixture = *state;
         g_autofree char *fifo = make_path(fixture, ETC "manifests.d/fifo.json");
-        g_autofree char *folder = make_path(fixture, ETC "manifests.d/folder.json/x");
         g_autofree char *large = g_strnfill(MANIFEST_SIZE_MAX + 1, ' ');
         g_autoptr(Store) store = NULL;
 
         assert_int_equal(mkfifo(fifo, 0644), 0);
+        put(fixture, ETC "manifests.d/folder.json/x", "");
         put_link(fixture, ETC "manifests.d/dangling.json", "nowhere");
         put_link(fixture, ETC "manifests.d/loop.json", "loop.json");
         put(fixture, ETC "manifests.d/large.json", large);
@@ -362,13 +368,18 @@ static void test_odd_files(void **state) {
         store = store_load(fixture->places);
         assert_store_findings(
                 fixture, store,
-                "E etc/bulkhead/manifests.d/dangling.json:0:0  Cannot open the file: No such file or directory\n"
-                "E etc/bulkhead/manifests.d/fifo.json:0:0  Not a regular file, expected one or a link to /dev/null\n"
+                "E etc/bulkhead/manifests.d/dangling.json:0:0  Cannot open the file: No such file or "
+                "directory\n"
+                "E etc/bulkhead/manifests.d/fifo.json:0:0  Not a regular file, expected one or a link "
+                "to /dev/null\n"
                 "E etc/bulkhead/manifests.d/folder.json:0:0  Not a regular file, expected one or a link to "
                 "/dev/null\n"
-                "E etc/bulkhead/manifests.d/large.json:0:0  The file has more than 1048576 bytes, it is not read\n"
-                "E etc/bulkhead/manifests.d/loop.json:0:0  Cannot open the file: Too many levels of symbolic links\n"
-                "E etc/bulkhead/manifests.d/outside.json:0:0  Cannot open the file: No such file or directory\n");
+                "E etc/bulkhead/manifests.d/large.json:0:0  The file has more than 1048576 bytes, it is "
+                "not read\n"
+                "E etc/bulkhead/manifests.d/loop.json:0:0  Cannot open the file: Too many levels of "
+                "symbolic links\n"
+                "E etc/bulkhead/manifests.d/outside.json:0:0  Cannot open the file: No such file or "
+                "directory\n");
         assert_names(store, "x");
 }
 
@@ -385,11 +396,12 @@ static void test_templates(void **state) {
         put(fixture, USR "templates.d/no name.conf", "[Limits]\nTasks=10\n");
         put(fixture, USR "templates.d/default.conf", "[Limits]\nTasks=30\n");
         store = store_load(fixture->places);
-        assert_store_findings(fixture, store,
-                              "E usr/share/bulkhead/templates.d/bad.conf:2:0  Tasks='none' is not a number of tasks, "
-                              "expected 1 to 4194304 or 'infinity'\n"
-                              "E usr/share/bulkhead/templates.d/no name.conf:0:0  Invalid template name 'no name', "
-                              "expected letters, digits, '.', '_' and '-'\n");
+        assert_store_findings(
+                fixture, store,
+                "E usr/share/bulkhead/templates.d/bad.conf:2:0  Tasks='none' is not a number of tasks, "
+                "expected 1 to 4194304 or 'infinity'\n"
+                "E usr/share/bulkhead/templates.d/no name.conf:0:0  Invalid template name 'no name', "
+                "expected letters, digits, '.', '_' and '-'\n");
         assert_null(store_find_template(store, "masked"));
         assert_null(store_find_template(store, "bad"));
         template_fill_spec(store_find_template(store, "small"), spec);
@@ -494,12 +506,23 @@ static void test_references(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_nothing_there),  TEST(test_levels),        TEST(test_other_names),
-                TEST(test_combined),       TEST(test_defaults),      TEST(test_errors_take_out),
-                TEST(test_contradiction),  TEST(test_not_trusted),   TEST(test_not_ours),
-                TEST(test_folder_not_trusted), TEST(test_odd_files), TEST(test_templates),
-                TEST(test_template_default_bad), TEST(test_hash),    TEST(test_request_limit),
-                TEST(test_plan_conflict),  TEST(test_references),
+                TEST(test_nothing_there),
+                TEST(test_levels),
+                TEST(test_other_names),
+                TEST(test_combined),
+                TEST(test_defaults),
+                TEST(test_errors_take_out),
+                TEST(test_contradiction),
+                TEST(test_not_trusted),
+                TEST(test_not_ours),
+                TEST(test_folder_not_trusted),
+                TEST(test_odd_files),
+                TEST(test_templates),
+                TEST(test_template_default_bad),
+                TEST(test_hash),
+                TEST(test_request_limit),
+                TEST(test_plan_conflict),
+                TEST(test_references),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
