@@ -400,6 +400,7 @@ static void test_limits(void **state G_GNUC_UNUSED) {
 
         for (unsigned i = 0; i <= TEMPLATE_LIST_MAX; i++)
                 g_string_append_printf(list, "/h%u ", i);
+        assert_string_equal(template_get_name(template), "test");
         assert_int_equal(template_parse("test", above, findings, &none), -EBADMSG);
         assert_int_equal(template_parse("test", list->str, findings, &none), -EBADMSG);
         found = format_findings(findings);
