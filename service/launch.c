@@ -36,7 +36,7 @@ static void launch_undo(Launch *launch, Error *failure) {
 
 static void error_copy(Error *to, const Error *from) {
         (void) error_setf(to, from->code, "%s", from->message);
-        (void) error_set_place(to, 0, from->file, from->line, from->column, from->path);
+        (void) error_set_place(to, error_get_errno(from), from->file, from->line, from->column, from->path);
         to->errnum = from->errnum;
 }
 

@@ -87,7 +87,8 @@ static void sandbox_fail_start(Sandbox *sandbox, const Error *error) {
         if (sandbox->state != SANDBOX_CREATING)
                 return; /* its end is under way, and has its reason */
         (void) error_setf(&sandbox->failure, error->code, "%s", error->message);
-        (void) error_set_place(&sandbox->failure, 0, error->file, error->line, error->column, error->path);
+        (void) error_set_place(&sandbox->failure, error_get_errno(error), error->file, error->line,
+                               error->column, error->path);
         sandbox->failure.errnum = error->errnum;
         sandbox_set_state(sandbox, SANDBOX_STOPPING, error->message);
         shim_client_stop(sandbox->shim, sandbox->spec->stop_timeout_usec);
