@@ -26,6 +26,7 @@ typedef struct BusCall {
         Sandbox *sandbox;        /* not owned; of a creation or a run */
         Launch *launch;          /* not owned; NULL once it is done */
         BusWatch *watch;         /* owned; of a launch */
+        bool bind_to_caller;     /* of a launch */
 } BusCall;
 
 BusCall *bus_call_new(Bus *bus, sd_bus_message *message, uid_t uid);

@@ -274,11 +274,12 @@ static void on_sandbox_changed(void *userdata, Sandbox *sandbox, SandboxChanges 
         static const SignalKind state = { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_state_changed };
         static const SignalKind capabilities = { PROPERTIES_INTERFACE, "PropertiesChanged", false,
                                                  fill_capabilities_changed };
+        bool to_creator = !sandbox_is_awaited(sandbox); /* who waits for the answer needs no news before it */
 
         if (changes & SANDBOX_CHANGED_STATE)
-                sandbox_signal_all(userdata, &state, sandbox, true);
+                sandbox_signal_all(userdata, &state, sandbox, to_creator);
         if (changes & SANDBOX_CHANGED_CAPABILITIES)
-                sandbox_signal_all(userdata, &capabilities, sandbox, true);
+                sandbox_signal_all(userdata, &capabilities, sandbox, to_creator);
 }
 
 static void on_process_added(void *userdata, Process *process) {

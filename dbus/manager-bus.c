@@ -86,6 +86,13 @@ static void on_launched(void *userdata, Process *process, const Error *error) {
 
         if (r < 0)
                 log_debug("Cannot answer Launch: %s", g_strerror(-r));
+        if (process && call->bind_to_caller) {
+                Sandbox *sandbox = manager_find_sandbox(call->bus->manager, process_get_owner(process),
+                                                        process_get_sandbox_name(process));
+
+                if (sandbox)
+                        bus_bind(call->bus, sandbox, sd_bus_message_get_sender(call->message));
+        }
 }
 
 static void on_launcher_left(void *userdata) {
@@ -134,6 +141,7 @@ static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *
         if (r < 0)
                 return bus_error_set(ret_error, &error);
         call = bus_call_new(bus, message, uid);
+        call->bind_to_caller = request.sandbox->bind_to_caller;
         r = launch(call, &request, &error);
         if (r < 0)
                 return bus_error_set(ret_error, &error);

@@ -34,18 +34,12 @@ static void launch_undo(Launch *launch, Error *failure) {
         sandbox_stop(launch->sandbox, 0, on_undone, launch);
 }
 
-static void error_copy(Error *to, const Error *from) {
-        (void) error_setf(to, from->code, "%s", from->message);
-        (void) error_set_place(to, error_get_errno(from), from->file, from->line, from->column, from->path);
-        to->errnum = from->errnum;
-}
-
 static void on_launch_ran(void *userdata, Process *process, const Error *error) {
         Launch *launch = userdata;
         g_auto(Error) failure = ERROR_NULL;
 
         if (error)
-                error_copy(&failure, error);
+                sandbox_copy_error(&failure, error);
         else if (launch->cancelled)
                 (void) error_setf(&failure, ERROR_BAD_STATE, "The launch was cancelled");
         if (failure.message) {

@@ -203,7 +203,7 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         g_autoptr(Plan) plan = plan_new();
         g_autoptr(Spec) spec = spec_new();
         g_autofree char *name = NULL;
-        Template *template;
+        Template *template = NULL;
         int r;
 
         r = policy_check_caller(manager->settings, request->owner, error);

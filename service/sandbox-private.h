@@ -41,11 +41,14 @@ extern const ShimClientEvents sandbox_shim_events; /* their userdata is the sand
 
 /* Takes @shim, whose events go to the sandbox already. */
 void sandbox_start(Sandbox *sandbox, ShimClient *shim, SandboxDone created, void *userdata);
-/* The step that began with @since_usec is over. */
+/* The step that began at @since_usec is over; a step of the same name before is replaced. */
 void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec);
 /* ERROR_BAD_STATE, ERROR_NO_SUCH_SANDBOX when it is about to be gone. */
 int sandbox_check_state(const Sandbox *sandbox, SandboxState wanted, Error *error);
 void sandbox_set_state(Sandbox *sandbox, SandboxState state, const char *reason);
+
+/* @from outlives its callback in @to, which is empty. */
+void sandbox_copy_error(Error *to, const Error *from);
 
 /* sandbox-change.c: those that wait are answered; the one with the shim is answered by the shim. */
 void sandbox_fail_changes(Sandbox *sandbox);

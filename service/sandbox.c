@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 
 #include "capabilities/capability.h"
 #include "service/id-pool.h"
@@ -78,7 +79,24 @@ int sandbox_check_state(const Sandbox *sandbox, SandboxState wanted, Error *erro
 }
 
 void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec) {
-        shim_timings_add(sandbox->timings, step, (uint64_t) g_get_monotonic_time() - since_usec);
+        uint64_t usec = (uint64_t) g_get_monotonic_time() - since_usec;
+
+        for (guint i = 0; i < sandbox->timings->len; i++) {
+                const ShimTiming *timing = &g_array_index(sandbox->timings, ShimTiming, i);
+
+                if (strcmp(timing->step, step) == 0) {
+                        g_array_remove_index(sandbox->timings, i);
+                        break;
+                }
+        }
+        shim_timings_add(sandbox->timings, step, usec);
+}
+
+void sandbox_copy_error(Error *to, const Error *from) {
+        int r = error_setf(to, from->code, "%s", from->message);
+
+        (void) error_set_place(to, r, from->file, from->line, from->column, from->path);
+        to->errnum = from->errnum;
 }
 
 /* ---- start ---- */
@@ -98,8 +116,8 @@ static void sandbox_become_ready(Sandbox *sandbox) {
         SandboxDone created = sandbox->created;
 
         sandbox_add_timing(sandbox, "total", sandbox->created_monotonic_usec);
-        sandbox->created = NULL;
         sandbox_set_state(sandbox, SANDBOX_READY, NULL);
+        sandbox->created = NULL;
         created(sandbox->created_userdata, NULL);
 }
 
@@ -175,7 +193,7 @@ static void on_gone(void *userdata, const Error *reason) {
         Sandbox *sandbox = userdata;
 
         if (sandbox->state == SANDBOX_CREATING)
-                (void) error_setf(&sandbox->failure, reason->code, "%s", reason->message);
+                sandbox_copy_error(&sandbox->failure, reason);
         else
                 log_failure(LOG_WARNING, reason, "Sandbox '%s' failed", sandbox->spec->name);
         sandbox_set_state(sandbox, SANDBOX_FAILED, reason->message);
@@ -345,6 +363,10 @@ SandboxState sandbox_get_state(const Sandbox *sandbox) {
 
 const char *sandbox_get_state_reason(const Sandbox *sandbox) {
         return sandbox->state_reason ? sandbox->state_reason : "";
+}
+
+bool sandbox_is_awaited(const Sandbox *sandbox) {
+        return sandbox->created != NULL;
 }
 
 uint64_t sandbox_get_created_usec(const Sandbox *sandbox) {

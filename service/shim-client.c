@@ -582,10 +582,14 @@ void shim_client_stop(ShimClient *client, uint64_t usec) {
         WireWriter writer = WIRE_WRITER_NULL;
         uint64_t patience = usec < UINT64_MAX / 4 ? usec + STOP_GRACE_USEC : UINT64_MAX / 4;
 
+        bool is_first = !client->stopping;
+
         if (!client->child)
                 return;
         client->stopping = true;
         client_set_deadline(client, patience);
+        if (!is_first) /* a shim stops once; the deadline may have come nearer */
+                return;
         wire_put_u64(&writer, usec);
         client_ask(client, SHIM_STOP, &writer, NULL, 0, patience, (Request){ .done = on_stopped, .userdata = client });
 }
