@@ -32,28 +32,34 @@ void mount_free(void *data) {
 /* ---- the source, outside ---- */
 
 /*
- * A writable bind shows one id only: the owner of the source is the app, and the app's new files are the
- * owner's. With a map of the whole range the app, as its own root, could leave a set-uid root file on the disk.
+ * The app's uid stands for the owner of the source, and for nobody else: what the app makes there is the owner's.
+ * With a map of the whole range the app, as its own root, could leave a set-uid root file on the disk. What the
+ * host's root owns is shown as root's inside, and for writing only if the template says so.
  */
-static int open_owner_idmap(Applier *applier, const struct stat *st, const char *source, int *ret_fd,
+static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanItem *item, int *ret_fd,
                             Error *error) {
         const Spec *spec = applier->spec;
-        g_autofree char *key = g_strdup_printf("%u:%u", st->st_uid, st->st_gid);
+        bool is_writable = item->bind.flags & PLAN_BIND_WRITABLE;
         Idmap map = {
                 .uid_inside = st->st_uid,
                 .uid_outside = spec->id_base + spec->app_uid,
                 .gid_inside = st->st_gid,
-                .gid_outside = spec->id_base + spec->app_gid,
+                .gid_outside = spec->id_base + (st->st_gid == 0 && !is_writable ? 0 : spec->app_gid),
                 .count = 1,
         };
+        g_autofree char *key = g_strdup_printf("%u:%u:%u", map.uid_inside, map.gid_inside, map.gid_outside);
         int *cached = g_hash_table_lookup(applier->idmaps, key);
         int r;
 
-        if ((st->st_uid == 0 || st->st_gid == 0) && !spec->map_host_root)
+        if (is_writable && (st->st_uid == 0 || st->st_gid == 0) && !spec->map_host_root)
                 return error_setf(error, ERROR_NOT_MOUNTABLE,
                                   "'%s' belongs to %s of the host, for which no app may stand: give it another "
                                   "owner, or show it read-only",
-                                  source, st->st_uid == 0 ? "user 0" : "group 0");
+                                  item->bind.source, st->st_uid == 0 ? "user 0" : "group 0");
+        if (!is_writable && st->st_uid == 0) {
+                *ret_fd = container_get_userns_fd(applier->container);
+                return 0;
+        }
         if (!cached) {
                 cached = g_new(int, 1);
                 r = idmap_open(&map, false, cached, error);
@@ -72,9 +78,8 @@ static int prepare_tree(Applier *applier, Step *step, Error *error) {
         const char *source = item->bind.source;
         bool is_recursive = item->bind.flags & PLAN_BIND_RECURSIVE;
         bool is_writable = item->bind.flags & PLAN_BIND_WRITABLE;
-        int idmap_fd = container_get_userns_fd(applier->container);
         struct stat st;
-        int r;
+        int idmap_fd = -EBADF, r;
 
         step->tree_fd = open_tree(AT_FDCWD, source,
                                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (is_recursive ? AT_RECURSIVE : 0));
@@ -86,11 +91,9 @@ static int prepare_tree(Applier *applier, Step *step, Error *error) {
                                              source);
         if (fstat(step->tree_fd, &st) < 0)
                 return error_set_errnof(error, errno, "Cannot look at '%s'", source);
-        if (is_writable) {
-                r = open_owner_idmap(applier, &st, source, &idmap_fd, error);
-                if (r < 0)
-                        return r;
-        }
+        r = open_owner_idmap(applier, &st, item, &idmap_fd, error);
+        if (r < 0)
+                return r;
         return mount_set_attributes(step->tree_fd,
                                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (is_writable ? 0 : MOUNT_ATTR_RDONLY),
                                     idmap_fd, is_recursive, source, error);

@@ -28,7 +28,7 @@ struct Applier {
         Container *container; /* not owned */
         Plan *plan;           /* owned; in force */
         GHashTable *mounts;   /* target -> owned Mount */
-        GHashTable *idmaps;   /* "uid:gid" of a source -> owned int *, user namespace of its one-id map */
+        GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         int root_fd;          /* the sandbox's "/" while steps are carried out, else -EBADF */
 };
 
