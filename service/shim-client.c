@@ -581,7 +581,6 @@ static void on_stopped(void *userdata, const Error *error) {
 void shim_client_stop(ShimClient *client, uint64_t usec) {
         WireWriter writer = WIRE_WRITER_NULL;
         uint64_t patience = usec < UINT64_MAX / 4 ? usec + STOP_GRACE_USEC : UINT64_MAX / 4;
-
         bool is_first = !client->stopping;
 
         if (!client->child)
