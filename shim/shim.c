@@ -34,6 +34,8 @@
 #define KILL_INTERVAL_USEC (5 * 1000)
 #define KILL_TIMEOUT_USEC  (10 * 1000 * 1000)
 #define FREEZE_TIMEOUT_USEC (2 * 1000 * 1000)
+/* A longer time is for ever; it must not turn negative. 100 years. */
+#define DEADLINE_MAX_USEC (UINT64_C(100) * 366 * 24 * 3600 * G_USEC_PER_SEC)
 
 typedef enum ShimState {
         SHIM_SPARE,
@@ -115,7 +117,7 @@ static void end_step(Shim *shim, const char *name) {
 }
 
 static void set_deadline(Shim *shim, uint64_t usec) {
-        shim->deadline = g_get_monotonic_time() + (gint64) usec;
+        shim->deadline = g_get_monotonic_time() + (gint64) MIN(usec, DEADLINE_MAX_USEC);
 }
 
 /* ---- ending ---- */
@@ -645,9 +647,11 @@ static void remove_runtime_folder(Shim *shim) {
 
 int shim_serve(Shim *shim, Error *error) {
         while (shim->state != SHIM_ENDED) {
+                bool has_unsent = shim->init && init_client_has_unsent(shim->init);
                 struct pollfd polled[] = {
                         { .fd = shim->signals_fd, .events = POLLIN },
-                        { .fd = shim->init ? init_client_get_fd(shim->init) : -1, .events = POLLIN },
+                        { .fd = shim->init ? init_client_get_fd(shim->init) : -1,
+                          .events = (short) (POLLIN | (has_unsent ? POLLOUT : 0)) },
                         { .fd = shim->service_fd, .events = POLLIN },
                 };
                 int n = poll(polled, G_N_ELEMENTS(polled), poll_timeout(shim));
@@ -657,8 +661,10 @@ int shim_serve(Shim *shim, Error *error) {
                 if (n < 0)
                         continue;
                 /* init before signals: its last words are read before its end is seen. */
-                if (polled[1].revents && init_client_get_fd(shim->init) >= 0)
+                if (polled[1].revents & ~POLLOUT && init_client_get_fd(shim->init) >= 0)
                         on_init(shim);
+                if (polled[1].revents & POLLOUT)
+                        init_client_send_unsent(shim->init);
                 if (polled[0].revents)
                         on_signals(shim);
                 if (polled[2].revents && shim->service_fd >= 0)

@@ -53,6 +53,7 @@ Driver *driver_new(void) {
         g_queue_init(&driver->kept);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
         driver->fd = pair[0];
+        assert_int_equal(fcntl(driver->fd, F_SETFL, O_NONBLOCK), 0);
         /* posix_spawn(3) would leave it close-on-exec if it had the number already. */
         if (pair[1] == 3) {
                 pair[1] = fcntl(3, F_DUPFD_CLOEXEC, 4);
@@ -122,14 +123,6 @@ void driver_message_free(WireMessage *message) {
         g_free(message);
 }
 
-uint32_t driver_send(Driver *driver, uint16_t type, const WireWriter *writer, const int *fds, size_t n_fds) {
-        int r = wire_send(driver->fd, type, ++driver->serial, writer, fds, n_fds);
-
-        if (r < 0)
-                fail_msg("Cannot ask the shim: %s", g_strerror(-r));
-        return driver->serial;
-}
-
 static bool take_kept(Driver *driver, uint16_t type, uint32_t serial, WireMessage *ret) {
         for (GList *link = driver->kept.head; link; link = link->next) {
                 WireMessage *message = link->data;
@@ -159,6 +152,20 @@ static bool receive(Driver *driver, uint64_t end) {
         }
         g_queue_push_tail(&driver->kept, message);
         return true;
+}
+
+/* Takes what the shim says while it cannot take what we say: else both would wait for each other. */
+uint32_t driver_send(Driver *driver, uint16_t type, const WireWriter *writer, const int *fds, size_t n_fds) {
+        uint64_t end = system_now_usec() + DRIVER_PATIENCE_USEC;
+        int r;
+
+        driver->serial++;
+        while ((r = wire_send(driver->fd, type, driver->serial, writer, fds, n_fds)) == -EAGAIN)
+                if (!receive(driver, MIN(end, system_now_usec() + 10000)) && system_now_usec() > end)
+                        break;
+        if (r < 0)
+                fail_msg("Cannot ask the shim: %s", g_strerror(-r));
+        return driver->serial;
 }
 
 bool driver_await(Driver *driver, uint16_t type, uint32_t serial, uint64_t timeout_usec, WireMessage *ret) {
