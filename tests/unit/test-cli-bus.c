@@ -16,11 +16,12 @@ static void test_json(void **state G_GNUC_UNUSED) {
 
         test_message_open(&test);
         assert_true(sd_bus_message_append(test.m, "(sbuita{sv}a(st)aso)", "text", 1, UINT32_MAX, -7,
-                                          UINT64_C(5000000000), 2, "one", "s", "1", "many", "as", 2, "x", "y", 1,
-                                          "step", UINT64_C(12), 0, "/a") >= 0);
+                                          UINT64_C(5000000000), 2, "one", "s", "1", "many", "as", 2, "x", "y",
+                                          1, "step", UINT64_C(12), 0, "/a") >= 0);
         text = test_message_to_json(&test);
-        assert_string_equal(text, "[\"text\",true,4294967295,-7,5000000000,{\"one\":\"1\",\"many\":[\"x\",\"y\"]},"
-                                  "[[\"step\",12]],[],\"/a\"]");
+        assert_string_equal(text,
+                            "[\"text\",true,4294967295,-7,5000000000,{\"one\":\"1\",\"many\":[\"x\",\"y\"]},"
+                            "[[\"step\",12]],[],\"/a\"]");
         free(text);
         test_message_close(&test);
 }
@@ -44,7 +45,8 @@ static void test_json_too_deep(void **state G_GNUC_UNUSED) {
 
         test_message_open(&test);
         for (int i = 0; i < 20; i++)
-                assert_true(sd_bus_message_open_container(test.m, SD_BUS_TYPE_VARIANT, i < 19 ? "v" : "s") >= 0);
+                assert_true(sd_bus_message_open_container(test.m, SD_BUS_TYPE_VARIANT, i < 19 ? "v" : "s") >=
+                            0);
         assert_true(sd_bus_message_append(test.m, "s", "deep") >= 0);
         for (int i = 0; i < 20; i++)
                 assert_true(sd_bus_message_close_container(test.m) >= 0);
@@ -73,7 +75,8 @@ static void test_exit_status(void **state G_GNUC_UNUSED) {
                 { BUS_ERROR_PREFIX "ExecFailed", "Cannot execute 'x': No such file or directory", 127 },
                 { BUS_ERROR_PREFIX "ExecFailed", "Cannot execute 'x': Permission denied", 126 },
                 { BUS_ERROR_PREFIX "ExecFailed", "Cannot execute 'x': Exec format error", 126 },
-                { BUS_ERROR_PREFIX "ExecFailed", "Cannot execute ': No such file or directory': Is a directory", 126 },
+                { BUS_ERROR_PREFIX "ExecFailed",
+                  "Cannot execute ': No such file or directory': Is a directory", 126 },
                 { BUS_ERROR_PREFIX "ExecFailed", NULL, 126 },
                 { BUS_ERROR_PREFIX "UnknownCapability", "x: No such file or directory", 125 },
                 { "org.freedesktop.DBus.Error.NoReply", "", 125 },

@@ -21,18 +21,21 @@ static void test_escape(void **state G_GNUC_UNUSED) {
                 { "a terminal's control", "\033[2Jx", "\\x1b[2Jx" },
                 { "lines and tabs", "a\nb\tc\rd", "a\\x0ab\\x09c\\x0dd" },
                 { "delete", "\x7f", "\\x7f" },
-                { "C1 controls", "\xc2\x9b"
-                                 "31m",
+                { "C1 controls",
+                  "\xc2\x9b"
+                  "31m",
                   "\\u{009b}31m" },
                 { "not UTF-8", "a\xff\xfe", "a\\xff\\xfe" },
                 { "cut off", "a\xe6\x9d", "a\\xe6\\x9d" },
                 { "overlong", "\xc0\xaf", "\\xc0\\xaf" },
-                { "direction override", "a\xe2\x80\xae"
-                                        "b",
+                { "direction override",
+                  "a\xe2\x80\xae"
+                  "b",
                   "a\\u{202e}b" },
                 { "isolate", "\xe2\x81\xa6", "\\u{2066}" },
-                { "zero-width joiner", "a\xe2\x80\x8d"
-                                       "b",
+                { "zero-width joiner",
+                  "a\xe2\x80\x8d"
+                  "b",
                   "a\\u{200d}b" },
                 { "line separator", "\xe2\x80\xa8", "\\u{2028}" },
                 { "byte order mark", "\xef\xbb\xbf", "\\u{feff}" },
@@ -56,8 +59,8 @@ static void test_width(void **state G_GNUC_UNUSED) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
                 if (output_width(cases[i].text) != cases[i].expected)
-                        fail_msg("'%s': %zu columns, expected %zu", cases[i].text, output_width(cases[i].text),
-                                 cases[i].expected);
+                        fail_msg("'%s': %zu columns, expected %zu", cases[i].text,
+                                 output_width(cases[i].text), cases[i].expected);
 }
 
 static void test_units(void **state G_GNUC_UNUSED) {
@@ -143,8 +146,9 @@ static void test_state_colours(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_escape), cmocka_unit_test(test_width),     cmocka_unit_test(test_units),
-                cmocka_unit_test(test_table),  cmocka_unit_test(test_no_colour), cmocka_unit_test(test_state_colours),
+                cmocka_unit_test(test_escape),    cmocka_unit_test(test_width),
+                cmocka_unit_test(test_units),     cmocka_unit_test(test_table),
+                cmocka_unit_test(test_no_colour), cmocka_unit_test(test_state_colours),
         };
 
         return cmocka_run_group_tests_name("output", tests, NULL, NULL);

@@ -18,8 +18,8 @@ typedef struct Case {
         const char *name;
         const char *line; /* words with blanks between them */
         RunOptionsFor wanted;
-        int status;           /* of a wrong use, or 0 */
-        const char *sandbox;  /* options as JSON */
+        int status;          /* of a wrong use, or 0 */
+        const char *sandbox; /* options as JSON */
         const char *process;
         const char *rest; /* the first other argument, or NULL */
 } Case;
@@ -34,10 +34,10 @@ static const Case cases[] = {
         { "a variable twice", "run -e A=1 -e AB=2 -e A=3= p", RUN_OPTIONS_BOTH, 0, "{}",
           "{\"environment\":{\"A\":\"3=\",\"AB\":\"2\"}}", "p" },
         { "an empty value", "run -e A= p", RUN_OPTIONS_BOTH, 0, "{}", "{\"environment\":{\"A\":\"\"}}", "p" },
-        { "the environment of a sandbox", "run -e A=1", RUN_OPTIONS_SANDBOX, 0, "{\"environment\":{\"A\":\"1\"}}",
-          NULL, NULL },
-        { "global options behind the verb", "run --json --quiet --bus=session p", RUN_OPTIONS_BOTH, 0, "{}", "{}",
-          "p" },
+        { "the environment of a sandbox", "run -e A=1", RUN_OPTIONS_SANDBOX, 0,
+          "{\"environment\":{\"A\":\"1\"}}", NULL, NULL },
+        { "global options behind the verb", "run --json --quiet --bus=session p", RUN_OPTIONS_BOTH, 0, "{}",
+          "{}", "p" },
         { "no name of a variable", "run -e =1 p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
         { "no value of a variable", "run -e A p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
         { "a relative folder", "run -w x p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
@@ -93,7 +93,8 @@ static void test_cases(void **state G_GNUC_UNUSED) {
 }
 
 static void test_flags(void **state G_GNUC_UNUSED) {
-        g_auto(GStrv) argv = g_strsplit("run --json --quiet --bus x --root /r --name n --keep --timings p", " ", -1);
+        g_auto(GStrv) argv = g_strsplit("run --json --quiet --bus x --root /r --name n --keep --timings p",
+                                        " ", -1);
         g_auto(RunOptions) options = {};
         Cli cli = { .address = "system", .verb = &verb };
         int status = 0;
@@ -135,7 +136,8 @@ static void test_help(void **state G_GNUC_UNUSED) {
 
                 run_options_init(&options, RUN_OPTIONS_BOTH);
                 options_begin();
-                assert_int_equal(run_options_read(&options, &cli, (int) g_strv_length(argv), argv, &status), 1);
+                assert_int_equal(run_options_read(&options, &cli, (int) g_strv_length(argv), argv, &status),
+                                 1);
                 assert_int_equal(status, 0);
         }
 }
@@ -147,9 +149,10 @@ static void test_only_global(void **state G_GNUC_UNUSED) {
                 int min, max;
                 int expected; /* status, or -1 to go on */
         } table[] = {
-                { "v", 0, 0, -1 },        { "v --json", 0, 0, -1 }, { "v x", 0, 0, 2 },      { "v", 1, 1, 2 },
-                { "v x", 1, 1, -1 },      { "v x y", 1, 1, 2 },     { "v x y z", 1, -1, -1 }, { "v x --quiet", 1, 1, -1 },
-                { "v --nope x", 1, 1, 2 }, { "v -q", 0, 0, 2 },      { "v --bus", 0, 0, 2 },
+                { "v", 0, 0, -1 },        { "v --json", 0, 0, -1 },    { "v x", 0, 0, 2 },
+                { "v", 1, 1, 2 },         { "v x", 1, 1, -1 },         { "v x y", 1, 1, 2 },
+                { "v x y z", 1, -1, -1 }, { "v x --quiet", 1, 1, -1 }, { "v --nope x", 1, 1, 2 },
+                { "v -q", 0, 0, 2 },      { "v --bus", 0, 0, 2 },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
@@ -157,8 +160,8 @@ static void test_only_global(void **state G_GNUC_UNUSED) {
                 Cli cli = { .address = "system", .verb = &verb };
                 int status = -1;
 
-                if (options_only_global(&cli, (int) g_strv_length(argv), argv, table[i].min, table[i].max, &status) !=
-                            (table[i].expected >= 0) ||
+                if (options_only_global(&cli, (int) g_strv_length(argv), argv, table[i].min, table[i].max,
+                                        &status) != (table[i].expected >= 0) ||
                     status != table[i].expected)
                         fail_msg("'%s': %d, expected %d", table[i].line, status, table[i].expected);
         }
@@ -166,8 +169,9 @@ static void test_only_global(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_cases), cmocka_unit_test(test_flags),       cmocka_unit_test(test_twice),
-                cmocka_unit_test(test_help),  cmocka_unit_test(test_only_global),
+                cmocka_unit_test(test_cases),       cmocka_unit_test(test_flags),
+                cmocka_unit_test(test_twice),       cmocka_unit_test(test_help),
+                cmocka_unit_test(test_only_global),
         };
 
         return cmocka_run_group_tests_name("run-options", tests, NULL, NULL);
