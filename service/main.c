@@ -199,6 +199,11 @@ int main(int argc, char **argv) {
                 log_failure(LOG_ERR, &error, "Cannot start");
                 return EXIT_FAILURE;
         }
+        /* Without being named it may be missing; a wrong name would be settings that silently do not count. */
+        if (arguments.config && access(arguments.config, R_OK) < 0) {
+                log_error("Cannot read '%s': %s", arguments.config, g_strerror(errno));
+                return EXIT_FAILURE;
+        }
         settings = settings_load(arguments.config ?: places->config_file, places->config_folder);
         for (guint i = 0; i < settings->warnings->len; i++)
                 log_warning("%s", (const char *) settings->warnings->pdata[i]);

@@ -22,6 +22,7 @@
 #define CLEAN_RETRY_USEC   (10 * 1000ULL)          /* processes of the box are dying */
 #define CLEAN_SLOW_USEC    (1000 * 1000ULL)        /* something does not die; told once */
 #define CLEAN_TRIES_FAST   200
+#define BOX_PROCS_SIZE_MAX (64 * 1024)             /* a handful of numbers */
 #define RECEIVE_BATCH      32                      /* messages of one shim before others have their turn */
 
 typedef struct Request {
@@ -262,6 +263,26 @@ static int on_io(sd_event_source *source G_GNUC_UNUSED, int fd G_GNUC_UNUSED, ui
         return 0;
 }
 
+/* The shim is dead, and its monitor with all that liblxc forked is in the box beside the payload: a child that
+ * waits for an answer of a monitor that was killed waits for ever. */
+static void client_kill_box(const ShimClient *client) {
+        g_autofree char *folder = cgroup_host_get_path(client->host->cgroups, NULL, client->cgroup);
+        g_autofree char *file = folder ? g_build_filename(folder, "cgroup.procs", NULL) : NULL;
+        g_autofree char *text = NULL;
+
+        if (!file || fs_read_file_at(AT_FDCWD, file, BOX_PROCS_SIZE_MAX, &text, NULL, NULL) < 0)
+                return; /* there is no box any more */
+
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+        for (char **line = lines; *line; line++) {
+                gint64 pid;
+
+                if (g_ascii_string_to_signed(*line, 10, 2, G_MAXINT32, &pid, NULL))
+                        (void) kill((pid_t) pid, SIGKILL);
+        }
+}
+
 /* Returns 0 when nothing is left, -EBUSY to come back later, or why it cannot be. */
 static int client_clean(ShimClient *client, Error *error) {
         const Places *places = client->host->places;
@@ -272,6 +293,7 @@ static int client_clean(ShimClient *client, Error *error) {
         if (r < 0)
                 return r;
         (void) cgroup_box_kill(box, NULL);
+        client_kill_box(client);
         r = cgroup_box_destroy(box, error);
         if (r < 0)
                 return r;
