@@ -157,6 +157,10 @@ static int append_capabilities(sd_bus_message *message, const void *sandbox) {
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+static int append_leader(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "u", (uint32_t) sandbox_get_leader(sandbox));
+}
+
 static int append_labels(sd_bus_message *message, const void *sandbox) {
         int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{ss}");
         GHashTableIter iter;
@@ -178,6 +182,7 @@ const BusProperty sandbox_bus_properties[] = {
         { "State", "s", append_state },
         { "StateReason", "s", append_state_reason },
         { "Capabilities", "as", append_capabilities },
+        { "Leader", "u", append_leader },
         { "Labels", "a{ss}", append_labels },
         {},
 };
@@ -297,6 +302,7 @@ static const sd_bus_vtable sandbox_vtable[] = {
         SD_BUS_PROPERTY("State", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StateReason", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Capabilities", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Leader", "u", property_get, 0, 0),
         SD_BUS_PROPERTY("Labels", "a{ss}", property_get, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("ProcessExited",
                                 SD_BUS_ARGS("o", process, "u", pid, "s", reason, "i", status), 0),

@@ -169,6 +169,12 @@ static void on_timings(void *userdata, const GArray *timings) {
         }
 }
 
+static void on_leader(void *userdata, pid_t pid) {
+        Sandbox *sandbox = userdata;
+
+        sandbox->leader = pid;
+}
+
 static void sandbox_end_process(Sandbox *sandbox, Process *process, ShimExitReason reason, int status) {
         (void) g_hash_table_remove(sandbox->processes, GUINT_TO_POINTER(process_get_number(process)));
         process_set_ended(process, reason, status);
@@ -228,6 +234,7 @@ static void on_ended(void *userdata) {
 
 const ShimClientEvents sandbox_shim_events = {
         .timings = on_timings,
+        .leader = on_leader,
         .exited = on_exited,
         .gone = on_gone,
         .ended = on_ended,
@@ -363,6 +370,10 @@ SandboxState sandbox_get_state(const Sandbox *sandbox) {
 
 const char *sandbox_get_state_reason(const Sandbox *sandbox) {
         return sandbox->state_reason ? sandbox->state_reason : "";
+}
+
+pid_t sandbox_get_leader(const Sandbox *sandbox) {
+        return sandbox->leader;
 }
 
 bool sandbox_is_awaited(const Sandbox *sandbox) {

@@ -41,6 +41,7 @@ const char *sandbox_get_client(const Sandbox *sandbox); /* who asked for it */
 const char *sandbox_get_template(const Sandbox *sandbox);
 SandboxState sandbox_get_state(const Sandbox *sandbox);
 const char *sandbox_get_state_reason(const Sandbox *sandbox); /* "" if there is none */
+pid_t sandbox_get_leader(const Sandbox *sandbox);         /* process 1 inside; 0 = not known yet */
 bool sandbox_is_awaited(const Sandbox *sandbox); /* its creation has not been answered */
 uint64_t sandbox_get_created_usec(const Sandbox *sandbox);
 uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox);

@@ -184,6 +184,7 @@ static void client_receive_gone(ShimClient *client, WireMessage *message) {
 static void client_dispatch(ShimClient *client, WireMessage *message) {
         WireReader reader = wire_reader(message);
         ShimExited exited;
+        int32_t leader;
 
         switch (message->header.type) {
         case SHIM_DONE:
@@ -196,6 +197,11 @@ static void client_dispatch(ShimClient *client, WireMessage *message) {
                 return;
         case SHIM_TIMINGS:
                 client_receive_timings(client, message);
+                return;
+        case SHIM_LEADER:
+                leader = wire_get_i32(&reader);
+                if (!reader.failed && leader > 0 && client->events->leader)
+                        client->events->leader(client->userdata, (pid_t) leader);
                 return;
         case SHIM_GONE:
                 client_receive_gone(client, message);
