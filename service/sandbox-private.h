@@ -19,7 +19,7 @@ struct Sandbox {
         uint64_t created_usec, created_monotonic_usec;
         GArray *timings; /* owned; of ShimTiming */
         pid_t leader;
-        ShimClient *shim; /* owned; NULL before the start and after its end */
+        ShimClient *shim;        /* owned; NULL before the start and after its end */
         GPtrArray *capabilities; /* owned; of Capability references, in force */
         Plan *plan;              /* owned; what they open, in force */
         GQueue changes;          /* of owned Change; the first one is with the shim */

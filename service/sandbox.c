@@ -186,8 +186,8 @@ static void on_exited(void *userdata, const ShimExited *exited) {
         Process *process = g_hash_table_lookup(sandbox->processes, GUINT_TO_POINTER(exited->run));
 
         if (!process || process_get_state(process) != PROCESS_RUNNING) {
-                log_debug("Sandbox '%s' tells the end of process %u, which it does not have", sandbox->spec->name,
-                          exited->run);
+                log_debug("Sandbox '%s' tells the end of process %u, which it does not have",
+                          sandbox->spec->name, exited->run);
                 return;
         }
         sandbox_end_process(sandbox, process, exited->reason, exited->status);
@@ -284,8 +284,8 @@ int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *use
                 return error_setf(error, ERROR_BAD_STATE, "Sandbox '%s' is being frozen or thawed",
                                   sandbox->spec->name);
         if (g_hash_table_size(sandbox->processes) >= RUNS_MAX)
-                return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs", sandbox->spec->name,
-                                  RUNS_MAX);
+                return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs",
+                                  sandbox->spec->name, RUNS_MAX);
         r = policy_check_run(request->caller, &request->run, sandbox->spec, error);
         if (r < 0)
                 return r;
@@ -309,7 +309,8 @@ void sandbox_end_with(Sandbox *sandbox, Process *process) {
                 sandbox_stop(sandbox, 0, NULL, NULL);
 }
 
-int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata, Error *error) {
+int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata,
+                   Error *error) {
         if (signal < 1 || signal > SIGRTMAX)
                 return error_setf(error, ERROR_INVALID_ARGS, "Signal %d is not a number from 1 to %d", signal,
                                   SIGRTMAX);

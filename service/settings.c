@@ -32,7 +32,8 @@ typedef struct Key {
 static const Key keys[] = {
         { "Service", "Bus", KEY_STRING, G_STRUCT_OFFSET(Settings, bus) },
         { "Service", "SoftwareContainer", KEY_BOOL, G_STRUCT_OFFSET(Settings, softwarecontainer) },
-        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0, "safe strict" },
+        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0,
+          "safe strict" },
         { "Service", "DefaultTemplate", KEY_STRING, G_STRUCT_OFFSET(Settings, default_template) },
         { "Service", "MaxSandboxes", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_max), 1, SANDBOXES_MAX },
         { "Service", "MaxSandboxesPerUser", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_per_user_max), 1,
@@ -119,11 +120,12 @@ static void parser_set_number(Parser *parser, const Key *key, const char *value)
         bool is_hex = g_str_has_prefix(value, "0x");
         guint64 number;
 
-        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max, &number,
-                                       NULL))
+        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max,
+                                       &number, NULL))
                 *target = (unsigned) number;
         else
-                parser_warn(parser, "%s= is '%s', not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+                parser_warn(parser,
+                            "%s= is '%s', not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
                             key->name, value, (guint64) key->min, (guint64) key->max);
 }
 
@@ -184,7 +186,8 @@ static void parser_read_section(Parser *parser, char *line) {
                 name = "Policy";
         } else if (strcmp(name, "Policy") == 0) {
                 parser->settings->has_policy = true;
-                parser_warn(parser, "A policy section has a name: [Policy NAME]; every caller but root is refused");
+                parser_warn(parser,
+                            "A policy section has a name: [Policy NAME]; every caller but root is refused");
         }
         for (size_t i = 0; i < G_N_ELEMENTS(keys) && !parser->section; i++)
                 if (strcmp(keys[i].section, name) == 0)
@@ -238,7 +241,8 @@ void settings_parse(Settings *settings, const char *file, const char *text) {
 
         /* (uid_t) -1 means "no change" to the kernel, so the last range ends below it. */
         if ((uint64_t) settings->ids_base + settings->ids_count > UINT32_MAX) {
-                parser_warn(&parser, "Base= and Count= of [Ids] leave the 32-bit range: the defaults are used");
+                parser_warn(&parser,
+                            "Base= and Count= of [Ids] leave the 32-bit range: the defaults are used");
                 settings->ids_base = IDS_BASE_DEFAULT;
                 settings->ids_count = IDS_COUNT_DEFAULT;
         }

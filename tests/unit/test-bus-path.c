@@ -25,10 +25,11 @@ static void test_there_and_back(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                g_autofree char *path =
-                        cases[i].number > 0
-                                ? bus_path_process(cases[i].viewer, cases[i].owner, cases[i].name, cases[i].number)
-                                : bus_path_sandbox(cases[i].viewer, cases[i].owner, cases[i].name);
+                g_autofree char *path = cases[i].number > 0
+                                                ? bus_path_process(cases[i].viewer, cases[i].owner,
+                                                                   cases[i].name, cases[i].number)
+                                                : bus_path_sandbox(cases[i].viewer, cases[i].owner,
+                                                                   cases[i].name);
                 g_autofree char *name = NULL;
                 uint32_t number;
                 uid_t owner;

@@ -78,8 +78,10 @@ static void test_capabilities(void **state G_GNUC_UNUSED) {
                 const char *risk;
                 bool is_default, allowed;
         } cases[] = {
-                { 1000, "low", false, true },   { 1000, "medium", false, true },
-                { 1000, "high", false, false }, { 0, "high", false, true },
+                { 1000, "low", false, true },
+                { 1000, "medium", false, true },
+                { 1000, "high", false, false },
+                { 0, "high", false, true },
                 /* the integrator gave it to everybody */ { 1000, "high", true, true },
         };
 

@@ -57,11 +57,19 @@ static void test_user(void **state G_GNUC_UNUSED) {
                 bool has_user;
                 uint32_t uid, gid;
         } cases[] = {
-                { "app", 0, false },       { "root", 0, true, 0, 0 },    { "12", 0, true, 12, 12 },
-                { "12:13", 0, true, 12, 13 }, { "65534:1", 0, true, 65534, 1 },
-                /* init's own */ { "65535", -1 }, { "1:65535", -1 },
-                { "", -1 },                { "12:", -1 },                { ":12", -1 },
-                { "1:2:3", -1 },           { "-1", -1 },                 { "nobody", -1 },
+                { "app", 0, false },
+                { "root", 0, true, 0, 0 },
+                { "12", 0, true, 12, 12 },
+                { "12:13", 0, true, 12, 13 },
+                { "65534:1", 0, true, 65534, 1 },
+                /* init's own */ { "65535", -1 },
+                { "1:65535", -1 },
+                { "", -1 },
+                { "12:", -1 },
+                { ":12", -1 },
+                { "1:2:3", -1 },
+                { "-1", -1 },
+                { "nobody", -1 },
                 { "4294967296", -1 },
         };
 
@@ -152,9 +160,13 @@ static void test_environment(void **state G_GNUC_UNUSED) {
         const struct {
                 const char *variable, *refused;
         } cases[] = {
-                { "A=1", NULL },  { "A=", NULL },    { "A=b=c", NULL },
-                { "=1", "without a name" },          { "A", "without a name" },
-                { long_variable, "is longer than" }, { long_value, "is longer than" },
+                { "A=1", NULL },
+                { "A=", NULL },
+                { "A=b=c", NULL },
+                { "=1", "without a name" },
+                { "A", "without a name" },
+                { long_variable, "is longer than" },
+                { long_value, "is longer than" },
         };
 
         long_value[1] = '=';
@@ -209,11 +221,16 @@ static void test_labels(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_argv),           cmocka_unit_test(test_sizes),
-                cmocka_unit_test(test_user),           cmocka_unit_test(test_groups),
-                cmocka_unit_test(test_rlimits),        cmocka_unit_test(test_descriptors),
-                cmocka_unit_test(test_bad_descriptor), cmocka_unit_test(test_environment),
-                cmocka_unit_test(test_working_directory), cmocka_unit_test(test_hostname),
+                cmocka_unit_test(test_argv),
+                cmocka_unit_test(test_sizes),
+                cmocka_unit_test(test_user),
+                cmocka_unit_test(test_groups),
+                cmocka_unit_test(test_rlimits),
+                cmocka_unit_test(test_descriptors),
+                cmocka_unit_test(test_bad_descriptor),
+                cmocka_unit_test(test_environment),
+                cmocka_unit_test(test_working_directory),
+                cmocka_unit_test(test_hostname),
                 cmocka_unit_test(test_labels),
         };
 

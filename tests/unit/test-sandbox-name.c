@@ -17,10 +17,10 @@ static void test_valid(void **state G_GNUC_UNUSED) {
                 const char *name;
                 bool valid;
         } cases[] = {
-                { "a", true },      { "0", true },     { "Maps-2_x.y", true }, { NAME_64, true },
-                { "", false },      { "-a", false },   { ".a", false },        { "_a", false },
-                { "a/b", false },   { "a b", false },  { "a\n", false },       { "1:a", false },
-                { "\xc3\xbc", false }, { "..", false }, { NAME_64 "5", false },
+                { "a", true },         { "0", true },    { "Maps-2_x.y", true }, { NAME_64, true },
+                { "", false },         { "-a", false },  { ".a", false },        { "_a", false },
+                { "a/b", false },      { "a b", false }, { "a\n", false },       { "1:a", false },
+                { "\xc3\xbc", false }, { "..", false },  { NAME_64 "5", false },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)

@@ -59,16 +59,19 @@ static void test_findings(void **state G_GNUC_UNUSED) {
                 { "Bus=system\n", "b.conf:1: Expected a section before the first key" },
                 { "[Service]\n\nBus\n", "b.conf:3: Expected Key=Value" },
                 { "[Service]\nBus=\n", "b.conf:2: Bus= is empty" },
-                { "[Service]\nAllowPrivileged=maybe\n", "b.conf:2: AllowPrivileged= is 'maybe', not yes or no" },
+                { "[Service]\nAllowPrivileged=maybe\n",
+                  "b.conf:2: AllowPrivileged= is 'maybe', not yes or no" },
                 { "[Service]\nCompatibility=loose\n",
                   "b.conf:2: Compatibility= is 'loose', not one of: safe strict" },
-                { "[Service]\nMaxSandboxes=0\n", "b.conf:2: MaxSandboxes= is '0', not a number from 1 to 1024" },
+                { "[Service]\nMaxSandboxes=0\n",
+                  "b.conf:2: MaxSandboxes= is '0', not a number from 1 to 1024" },
                 { "[Service]\nMaxSandboxes=1025\n",
                   "b.conf:2: MaxSandboxes= is '1025', not a number from 1 to 1024" },
                 { "[Service]\nMaxSandboxes=ten\n",
                   "b.conf:2: MaxSandboxes= is 'ten', not a number from 1 to 1024" },
                 { "[Service]\nSpareShims=-1\n", "b.conf:2: SpareShims= is '-1', not a number from 0 to 64" },
-                { "[Ids]\nBase=65535\n", "b.conf:2: Base= is '65535', not a number from 65536 to 4294967295" },
+                { "[Ids]\nBase=65535\n",
+                  "b.conf:2: Base= is '65535', not a number from 65536 to 4294967295" },
                 { "[Service]\nBus=\xff\n", "b.conf:2: The line is not UTF-8 text" },
         };
 
@@ -85,7 +88,8 @@ static void test_findings(void **state G_GNUC_UNUSED) {
 
 /* A policy that is not followed could have denied something. */
 static void test_policy(void **state G_GNUC_UNUSED) {
-        static const char *const texts[] = { "[Policy media]\nUsers=media\nCapabilities=!camera\n", "[Policy]\n" };
+        static const char *const texts[] = { "[Policy media]\nUsers=media\nCapabilities=!camera\n",
+                                             "[Policy]\n" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
                 g_autoptr(Settings) settings = settings_new();
@@ -138,7 +142,9 @@ static void test_files_in_order(void **state G_GNUC_UNUSED) {
         assert_int_equal(settings->warnings->len, 1); /* the one that is too large */
         assert_non_null(strstr(settings->warnings->pdata[0], "50.conf"));
 
-        static const char *const names[] = { "main", "20.conf", "10.conf", "30.conf~", ".40.conf", "50.conf" };
+        static const char *const names[] = {
+                "main", "20.conf", "10.conf", "30.conf~", ".40.conf", "50.conf"
+        };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
                 remove_file(folder, names[i]);
