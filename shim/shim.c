@@ -33,6 +33,8 @@
 /* How often a dying payload is looked at, and how long at most. */
 #define KILL_INTERVAL_USEC (5 * 1000)
 #define KILL_TIMEOUT_USEC  (10 * 1000 * 1000)
+/* How long the monitor may live on after init. */
+#define MONITOR_END_USEC (250 * 1000)
 #define FREEZE_TIMEOUT_USEC (2 * 1000 * 1000)
 /* A longer time is for ever; it must not turn negative. 100 years. */
 #define DEADLINE_MAX_USEC (UINT64_C(100) * 366 * 24 * 3600 * G_USEC_PER_SEC)
@@ -55,7 +57,7 @@ struct Shim {
         int signals_fd;     /* owned; SIGCHLD, SIGTERM */
         int lock_fd;        /* owned; its lock says that we live */
         CgroupHost *cgroups; /* owned */
-        CgroupBox *box;      /* owned; NULL once destroyed */
+        CgroupBox *box;      /* owned */
         Spec *spec;          /* owned; NULL while spare */
         Container *container; /* owned */
         InitClient *init;     /* owned */
@@ -116,8 +118,12 @@ static void end_step(Shim *shim, const char *name) {
         shim->step_begun = now;
 }
 
+static gint64 deadline_in(uint64_t usec) {
+        return g_get_monotonic_time() + (gint64) MIN(usec, DEADLINE_MAX_USEC);
+}
+
 static void set_deadline(Shim *shim, uint64_t usec) {
-        shim->deadline = g_get_monotonic_time() + (gint64) MIN(usec, DEADLINE_MAX_USEC);
+        shim->deadline = deadline_in(usec);
 }
 
 /* ---- ending ---- */
@@ -187,31 +193,40 @@ static void finish_container(Shim *shim, int status) {
         set_deadline(shim, 0);
 }
 
-/* Kills what is left in the payload until it is empty, then takes the cgroups away. */
+/* One round of killing: 1 if something was left to kill, 0 if nothing is, or a negative errno. */
+static int kill_rest(Shim *shim, Error *error) {
+        bool has_monitor = shim->container && container_get_monitor(shim->container) > 0;
+        gint64 left = shim->kill_until - g_get_monotonic_time();
+        int r;
+
+        r = cgroup_box_kill(shim->box, error);
+        if (r != 0)
+                return r;
+        /* A monitor ends by itself when init has ended, unless it hangs. */
+        if (has_monitor && left > KILL_TIMEOUT_USEC - MONITOR_END_USEC)
+                return 1;
+        /* A monitor that died while it started leaves a child that is neither in the payload yet nor bound to its
+         * parent's death. */
+        r = cgroup_box_kill_others(shim->box, error);
+        return r < 0 ? r : r > 0 || has_monitor;
+}
+
+/* Kills what is left until nothing is, then takes the cgroups away. */
 static void clean_up(Shim *shim) {
         g_auto(Error) error = ERROR_NULL;
-        int r = 0;
+        int r;
 
-        if (shim->container && container_get_monitor(shim->container) > 0 &&
-            g_get_monotonic_time() < shim->kill_until) {
-                (void) cgroup_box_kill(shim->box, NULL);
+        r = kill_rest(shim, &error);
+        if (r == 0)
+                r = cgroup_box_leave(shim->box, &error);
+        if (r == 0)
+                r = cgroup_box_destroy(shim->box, &error);
+        if (r != 0 && g_get_monotonic_time() < shim->kill_until) {
                 set_deadline(shim, KILL_INTERVAL_USEC);
                 return;
         }
-        if (shim->box) {
-                r = cgroup_box_kill(shim->box, &error);
-                if (r == 0)
-                        r = cgroup_box_leave(shim->box, &error);
-                if (r == 0)
-                        r = cgroup_box_destroy(shim->box, &error);
-                if (r != 0 && g_get_monotonic_time() < shim->kill_until) {
-                        set_deadline(shim, KILL_INTERVAL_USEC);
-                        return;
-                }
-        }
-        if (r < 0)
-                log_failure(LOG_WARNING, &error, "Cannot take away the cgroups");
-        g_clear_pointer(&shim->box, cgroup_box_free);
+        if (r != 0)
+                log_failure(LOG_WARNING, &error, "Cannot take away all of the sandbox");
         shim->deadline = 0;
         shim->state = SHIM_ENDED;
 }
@@ -434,6 +449,9 @@ static void on_signal(Shim *shim, WireMessage *message) {
         r = require_running(shim, &error);
         if (r >= 0 && (reader.failed || number < 0 || number >= _NSIG))
                 r = error_setf(&error, ERROR_INVALID_ARGS, "No signal has the number %d", number);
+        /* init is frozen as well, and would answer when it is thawed. */
+        if (r >= 0 && shim->is_frozen)
+                r = error_setf(&error, ERROR_BAD_STATE, "Cannot send a signal: the sandbox is frozen");
         if (r >= 0)
                 r = init_client_signal(shim->init, message->header.serial, run, number, &error);
         if (r < 0)
@@ -531,6 +549,8 @@ static void on_service(Shim *shim) {
                 log_warning("Cannot hear the service: %s", g_strerror(-r));
         /* Nobody could reach the sandbox any more. */
         shim->service_fd = fd_close(shim->service_fd);
+        if (shim->state == SHIM_HALTING)
+                shim->deadline = MIN(shim->deadline, deadline_in(shim->spec->stop_timeout_usec));
         begin_halting(shim, shim->spec ? shim->spec->stop_timeout_usec : 0);
 }
 

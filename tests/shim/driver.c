@@ -42,11 +42,32 @@ static void spawn(Driver *driver, int shim_fd) {
         posix_spawn_file_actions_destroy(&actions);
 }
 
+/* A test that fails jumps away without freeing anything. */
+static GHashTable *drivers;
+
+static void free_drivers(void) {
+        GHashTableIter iter;
+        void *driver;
+
+        while (g_hash_table_iter_init(&iter, drivers), g_hash_table_iter_next(&iter, &driver, NULL))
+                driver_free(driver);
+        g_hash_table_unref(drivers);
+}
+
+static void keep_driver(Driver *driver) {
+        if (!drivers) {
+                drivers = g_hash_table_new(NULL, NULL);
+                (void) atexit(free_drivers);
+        }
+        g_hash_table_add(drivers, driver);
+}
+
 Driver *driver_new(void) {
         static unsigned n;
         Driver *driver = g_new0(Driver, 1);
         int pair[2];
 
+        keep_driver(driver);
         driver->cgroup = g_strdup_printf("bulkhead-t%d/%u", (int) getpid(), ++n);
         driver->runtime = g_strdup_printf("/tmp/bulkhead-test-run-%d-%u", (int) getpid(), n);
         driver->n_mounts = system_count_mounts();
@@ -82,6 +103,7 @@ static bool reap(Driver *driver, uint64_t timeout_usec) {
 void driver_free(Driver *driver) {
         if (!driver)
                 return;
+        g_hash_table_remove(drivers, driver);
         driver->fd = fd_close(driver->fd);
         if (driver->pid > 0) {
                 (void) kill(driver->pid, SIGKILL);

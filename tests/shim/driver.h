@@ -4,7 +4,7 @@
 /*
  * Driver: a real bulkhead-shim, spoken to as the service does (plan/shim-message.h)
  *
- * What a test leaves behind when it fails is swept by driver_free(), by the cgroup's own name.
+ * What a test leaves behind when it fails is swept at the latest when its program ends, by the cgroup's own name.
  */
 #include <stdbool.h>
 #include <sys/types.h>
