@@ -281,12 +281,27 @@ void manager_forget_sandbox(Manager *manager, Sandbox *sandbox) {
                 manager->events->sandbox_removed(manager->events_userdata, sandbox);
 }
 
+/* What resists its removal is not waited for. */
+static unsigned manager_count_ending(const Manager *manager) {
+        GHashTableIter iter;
+        gpointer value;
+        unsigned n = 0;
+
+        g_hash_table_iter_init(&iter, manager->sandboxes);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                const Sandbox *sandbox = value;
+
+                n += !sandbox->is_stuck;
+        }
+        return n;
+}
+
 void manager_settle(Manager *manager) {
         if (!manager->stopping) {
                 pool_refill(manager->pool);
                 return;
         }
-        if (manager->settled && g_hash_table_size(manager->sandboxes) == 0 && pool_is_empty(manager->pool)) {
+        if (manager->settled && manager_count_ending(manager) == 0 && pool_is_empty(manager->pool)) {
                 void (*settled)(void *userdata) = manager->settled;
 
                 manager->settled = NULL;

@@ -206,6 +206,35 @@ static void on_gone(void *userdata, const Error *reason) {
         sandbox_fail_changes(sandbox);
 }
 
+/* Whoever waits for its creation or its end is answered; @error: why it is not gone. */
+static void sandbox_answer_all(Sandbox *sandbox, const Error *error) {
+        g_autoptr(GArray) waiters = g_steal_pointer(&sandbox->waiters);
+
+        sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        if (sandbox->created) {
+                SandboxDone created = sandbox->created;
+
+                sandbox->created = NULL;
+                created(sandbox->created_userdata, &sandbox->failure);
+        }
+        for (guint i = 0; i < waiters->len; i++) {
+                const Waiter *waiter = &g_array_index(waiters, Waiter, i);
+
+                waiter->gone(waiter->userdata, error);
+        }
+}
+
+static void on_stuck(void *userdata, const Error *reason) {
+        Sandbox *sandbox = userdata;
+        g_auto(Error) error = ERROR_NULL;
+
+        (void) error_setf(&error, ERROR_TIMEOUT, "Not all of sandbox '%s' is gone: %s", sandbox->spec->name,
+                          reason->message);
+        sandbox->is_stuck = true;
+        sandbox_answer_all(sandbox, &error);
+        manager_settle(sandbox->manager);
+}
+
 /* Nothing is left of it. */
 static void on_ended(void *userdata) {
         g_autoptr(Sandbox) sandbox = userdata;
@@ -218,17 +247,7 @@ static void on_ended(void *userdata) {
                         sandbox_end_process(sandbox, process, SHIM_EXIT_LOST, 0);
         }
         manager_forget_sandbox(sandbox->manager, sandbox);
-        if (sandbox->created) {
-                SandboxDone created = sandbox->created;
-
-                sandbox->created = NULL;
-                created(sandbox->created_userdata, &sandbox->failure);
-        }
-        for (guint i = 0; i < sandbox->waiters->len; i++) {
-                const Waiter *waiter = &g_array_index(sandbox->waiters, Waiter, i);
-
-                waiter->gone(waiter->userdata, NULL);
-        }
+        sandbox_answer_all(sandbox, NULL);
         manager_settle(sandbox->manager);
 }
 
@@ -237,6 +256,7 @@ const ShimClientEvents sandbox_shim_events = {
         .leader = on_leader,
         .exited = on_exited,
         .gone = on_gone,
+        .stuck = on_stuck,
         .ended = on_ended,
 };
 

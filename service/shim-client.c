@@ -324,8 +324,11 @@ static int on_cleaning(sd_event_source *source, uint64_t usec G_GNUC_UNUSED, voi
                 return 0; /* the client may be gone */
         }
         client->n_cleanings++;
-        if (client->n_cleanings == CLEAN_TRIES_FAST)
+        if (client->n_cleanings == CLEAN_TRIES_FAST) {
                 log_failure(LOG_WARNING, &error, "Cannot remove all of what shim %s had", client->name);
+                if (client->events->stuck)
+                        client->events->stuck(client->userdata, &error);
+        }
         (void) sd_event_source_set_time_relative(
                 source, client->n_cleanings < CLEAN_TRIES_FAST ? CLEAN_RETRY_USEC : CLEAN_SLOW_USEC);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -33,6 +33,9 @@ typedef struct ShimClientEvents {
         /* The sandbox ends, or its shim has died, without having been asked to. At most once, before ended().
          */
         void (*gone)(void *userdata, const Error *reason);
+        /* The shim is dead, and something of its sandbox resists: it is tried again, for ever. At most once.
+         */
+        void (*stuck)(void *userdata, const Error *reason);
         /* Nothing is left, every request was answered: the owner frees the client, here or later. */
         void (*ended)(void *userdata);
 } ShimClientEvents;
