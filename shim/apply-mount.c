@@ -32,9 +32,9 @@ void mount_free(void *data) {
 /* ---- the source, outside ---- */
 
 /*
- * The app's uid stands for the owner of the source, and for nobody else: what the app makes there is the owner's.
- * With a map of the whole range the app, as its own root, could leave a set-uid root file on the disk. What the
- * host's root owns is shown as root's inside, and for writing only if the template says so.
+ * The app's uid stands for the owner of the source, and for nobody else: what the app makes there is the
+ * owner's. With a map of the whole range the app, as its own root, could leave a set-uid root file on the
+ * disk. What the host's root owns is shown as root's inside, and for writing only if the template says so.
  */
 static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanItem *item, int *ret_fd,
                             Error *error) {
@@ -52,10 +52,11 @@ static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanI
         int r;
 
         if (is_writable && (st->st_uid == 0 || st->st_gid == 0) && !spec->map_host_root)
-                return error_setf(error, ERROR_NOT_MOUNTABLE,
-                                  "'%s' belongs to %s of the host, for which no app may stand: give it another "
-                                  "owner, or show it read-only",
-                                  item->bind.source, st->st_uid == 0 ? "user 0" : "group 0");
+                return error_setf(
+                        error, ERROR_NOT_MOUNTABLE,
+                        "'%s' belongs to %s of the host, for which no app may stand: give it another "
+                        "owner, or show it read-only",
+                        item->bind.source, st->st_uid == 0 ? "user 0" : "group 0");
         if (!is_writable && st->st_uid == 0) {
                 *ret_fd = container_get_userns_fd(applier->container);
                 return 0;
@@ -87,16 +88,16 @@ static int prepare_tree(Applier *applier, Step *step, Error *error) {
             (item->bind.flags & PLAN_BIND_OPTIONAL))
                 return 0;
         if (step->tree_fd < 0)
-                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno, "Cannot show '%s' in the sandbox",
-                                             source);
+                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno,
+                                             "Cannot show '%s' in the sandbox", source);
         if (fstat(step->tree_fd, &st) < 0)
                 return error_set_errnof(error, errno, "Cannot look at '%s'", source);
         r = open_owner_idmap(applier, &st, item, &idmap_fd, error);
         if (r < 0)
                 return r;
-        return mount_set_attributes(step->tree_fd,
-                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (is_writable ? 0 : MOUNT_ATTR_RDONLY),
-                                    idmap_fd, is_recursive, source, error);
+        return mount_set_attributes(
+                step->tree_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (is_writable ? 0 : MOUNT_ATTR_RDONLY),
+                idmap_fd, is_recursive, source, error);
 }
 
 static int bind_prepare(Applier *applier, Step *step, Error *error) {
@@ -129,14 +130,15 @@ static Mount *find_mount(Applier *applier, const char *target) {
 }
 
 /* Takes off what is on top at this mount's target, which is this mount, since nobody else can mount in there:
- * umount2(2) always goes to the top. The path is the number of its descriptor in our own /proc/self/fd, which is
- * the current folder while inside, so that no path of the sandbox is walked. What an app has open there stays
- * open, but nothing can be written through it any more unless a file was open for writing already. */
+ * umount2(2) always goes to the top. The path is the number of its descriptor in our own /proc/self/fd, which
+ * is the current folder while inside, so that no path of the sandbox is walked. What an app has open there
+ * stays open, but nothing can be written through it any more unless a file was open for writing already. */
 static void take_off(const Mount *mount) {
         char number[16];
 
         (void) mount_setattr(mount->tree_fd, "", AT_EMPTY_PATH,
-                             &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY }, sizeof(struct mount_attr));
+                             &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY },
+                             sizeof(struct mount_attr));
         snprintf(number, sizeof(number), "%d", mount->tree_fd);
         (void) umount2(number, MNT_DETACH);
 }
@@ -162,7 +164,8 @@ static int attach(Applier *applier, const char *target, int *tree_fd, Error *err
         if (target_fd < 0)
                 return target_fd;
         if (is_mount_root(target_fd) != 0)
-                r = error_setf(error, ERROR_NOT_MOUNTABLE, "'%s' is a mount point of the sandbox already", target);
+                r = error_setf(error, ERROR_NOT_MOUNTABLE, "'%s' is a mount point of the sandbox already",
+                               target);
         if (r >= 0)
                 r = mount_attach(*tree_fd, target_fd, target, error);
         if (r < 0) {
@@ -175,8 +178,8 @@ static int attach(Applier *applier, const char *target, int *tree_fd, Error *err
         return 0;
 }
 
-/* Puts *tree_fd, which it takes on success, in the place of @mount: it is mounted beneath and seen in the moment
- * when @mount is taken off, so that no app ever finds the target without either. */
+/* Puts *tree_fd, which it takes on success, in the place of @mount: it is mounted beneath and seen in the
+ * moment when @mount is taken off, so that no app ever finds the target without either. */
 static int swap(Mount *mount, int *tree_fd) {
         int r = mount_attach_beneath(*tree_fd, mount->tree_fd);
 
@@ -219,7 +222,8 @@ static int bind_apply(Applier *applier, Step *step, Error *error) {
         return r;
 }
 
-/* Cannot put back what was deleted on the host since it was granted: the kernel mounts nothing without a name. */
+/* Cannot put back what was deleted on the host since it was granted: the kernel mounts nothing without a
+ * name. */
 static void bind_undo(Applier *applier, Step *step) {
         (void) set_mount(applier, (step->plan.to ?: step->plan.from)->key, &step->undo_fd, NULL);
 }

@@ -14,8 +14,8 @@ void identity_enter(uint32_t id) {
 
         (void) setfsgid(id);
         (void) setfsuid(id);
-        /* Leaving fsuid 0 takes these out of the effective set (capabilities(7)), the permitted one keeps them. If
-         * it fails, less is allowed and the file operation says so. */
+        /* Leaving fsuid 0 takes these out of the effective set (capabilities(7)), the permitted one keeps
+         * them. If it fails, less is allowed and the file operation says so. */
         if (syscall(SYS_capget, &header, sets) < 0)
                 return;
         sets[0].effective |= sets[0].permitted & MODES_DO_NOT_COUNT;

@@ -11,8 +11,8 @@
 #include "util/limits.h"
 #include "util/wire.h"
 
-/* Requests that init has not read yet, beside those in its socket: as many as the service keeps for us. Each may
- * hold three descriptors. */
+/* Requests that init has not read yet, beside those in its socket: as many as the service keeps for us. Each
+ * may hold three descriptors. */
 #define INIT_QUEUE_MAX 256
 
 typedef struct Run {
@@ -26,7 +26,7 @@ typedef struct Run {
 struct InitClient {
         const InitEvents *events;
         void *userdata;
-        int fd;           /* owned */
+        int fd; /* owned */
         bool is_ready;
         GHashTable *runs; /* run number -> owned Run, asked for or alive */
         GQueue signals;   /* serials of signals not answered yet, in order */
@@ -38,7 +38,7 @@ typedef struct Unsent {
         uint16_t type;
         uint32_t serial;
         WireWriter writer; /* owned */
-        int fds[3]; /* owned */
+        int fds[3];        /* owned */
         size_t n_fds;
 } Unsent;
 
@@ -59,7 +59,8 @@ static void unsent_free(void *data) {
         g_free(unsent);
 }
 
-int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd, Error *error) {
+int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd,
+                    Error *error) {
         static const int on = 1;
         g_autoptr(InitClient) client = g_new0(InitClient, 1);
         int sockets[2];
@@ -109,7 +110,8 @@ static int send_later(InitClient *client, uint16_t type, uint32_t serial, WireWr
 
         if (g_queue_get_length(&client->unsent) >= INIT_QUEUE_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED,
-                                  "The sandbox's init has %d requests to read, which is the most", INIT_QUEUE_MAX);
+                                  "The sandbox's init has %d requests to read, which is the most",
+                                  INIT_QUEUE_MAX);
         unsent = g_new0(Unsent, 1);
         unsent->type = type;
         unsent->serial = serial;
@@ -131,13 +133,14 @@ static int send_later(InitClient *client, uint16_t type, uint32_t serial, WireWr
 }
 
 /* Takes what is in @writer. */
-static int send_message(InitClient *client, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
-                        size_t n_fds, Error *error) {
+static int send_message(InitClient *client, uint16_t type, uint32_t serial, WireWriter *writer,
+                        const int *fds, size_t n_fds, Error *error) {
         int r;
 
         if (client->fd < 0 || !client->is_ready)
                 return error_setf(error, ERROR_BAD_STATE, "The sandbox is not running");
-        r = g_queue_is_empty(&client->unsent) ? wire_send(client->fd, type, serial, writer, fds, n_fds) : -EAGAIN;
+        r = g_queue_is_empty(&client->unsent) ? wire_send(client->fd, type, serial, writer, fds, n_fds)
+                                              : -EAGAIN;
         if (r == -EAGAIN)
                 return send_later(client, type, serial, writer, fds, n_fds, error);
         if (r == -E2BIG)
@@ -173,8 +176,8 @@ int init_client_run(InitClient *client, uint32_t serial, const InitRun *ask, con
         if (ask->run == 0 || g_hash_table_contains(client->runs, GUINT_TO_POINTER(ask->run)))
                 return error_setf(error, ERROR_INVALID_ARGS, "Program number %u is taken", ask->run);
         if (g_hash_table_size(client->runs) >= RUNS_MAX)
-                return error_setf(error, ERROR_LIMIT_REACHED, "The sandbox has %d programs, which is the most",
-                                  RUNS_MAX);
+                return error_setf(error, ERROR_LIMIT_REACHED,
+                                  "The sandbox has %d programs, which is the most", RUNS_MAX);
         g_assert(n_fds <= 3);
         init_run_put(&writer, ask);
         r = send_message(client, INIT_RUN, serial, &writer, fds, n_fds, error);
@@ -221,9 +224,9 @@ static int run_failure(const Run *run, int errnum, uint32_t step, Error *error) 
                 if (errnum == ESHUTDOWN)
                         return error_setf(error, ERROR_BAD_STATE, "Cannot run '%s': the sandbox is stopping",
                                           run->program);
-                return error_set_code_errnof(error,
-                                             errnum == EAGAIN || errnum == ENOMEM ? ERROR_LIMIT_REACHED : ERROR_SYSTEM,
-                                             errnum, "Cannot run '%s', no further process can be made", run->program);
+                return error_set_code_errnof(
+                        error, errnum == EAGAIN || errnum == ENOMEM ? ERROR_LIMIT_REACHED : ERROR_SYSTEM,
+                        errnum, "Cannot run '%s', no further process can be made", run->program);
         case INIT_STEP_RLIMIT:
                 return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
                                              "Cannot set the resource limits of '%s'", run->program);
@@ -231,10 +234,12 @@ static int run_failure(const Run *run, int errnum, uint32_t step, Error *error) 
                 return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
                                              "Cannot set the user or groups of '%s'", run->program);
         case INIT_STEP_CHDIR:
-                return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum, "Cannot start '%s' in folder '%s'",
-                                             run->program, run->working_directory);
+                return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
+                                             "Cannot start '%s' in folder '%s'", run->program,
+                                             run->working_directory);
         case INIT_STEP_EXEC:
-                return error_set_code_errnof(error, ERROR_EXEC_FAILED, errnum, "Cannot execute '%s'", run->program);
+                return error_set_code_errnof(error, ERROR_EXEC_FAILED, errnum, "Cannot execute '%s'",
+                                             run->program);
         default:
                 return error_set_errnof(error, errnum, "Cannot prepare '%s'", run->program);
         }
@@ -317,8 +322,8 @@ static int on_signalled(InitClient *client, const WireMessage *message, WireRead
         if (errnum == ESRCH)
                 (void) error_setf(&failure, ERROR_BAD_STATE, "The program has ended");
         else if (errnum > 0)
-                (void) error_set_code_errnof(&failure, errnum == EINVAL ? ERROR_INVALID_ARGS : ERROR_SYSTEM, errnum,
-                                             "Cannot send the signal");
+                (void) error_set_code_errnof(&failure, errnum == EINVAL ? ERROR_INVALID_ARGS : ERROR_SYSTEM,
+                                             errnum, "Cannot send the signal");
         client->events->signalled(client->userdata, serial, errnum > 0 ? &failure : NULL);
         return 1;
 }
@@ -354,14 +359,22 @@ static int dispatch_message(InitClient *client, const WireMessage *message, Erro
         }
 }
 
+/* An init that dies without having read all leaves ECONNRESET, once; what it had said before is behind that.
+ */
+static int receive(InitClient *client, WireMessage *ret) {
+        int r = wire_receive(client->fd, ret);
+
+        return r == -ECONNRESET ? wire_receive(client->fd, ret) : r;
+}
+
 int init_client_dispatch(InitClient *client, Error *error) {
         WireMessage message = WIRE_MESSAGE_NULL;
         int r;
 
         if (client->fd < 0)
                 return 0;
-        r = wire_receive(client->fd, &message);
-        if (r == 0 || r == -ECONNRESET) {
+        r = receive(client, &message);
+        if (r == 0) {
                 client->fd = fd_close(client->fd);
                 return 0;
         }
@@ -387,7 +400,7 @@ static void take_last_words(InitClient *client) {
                 struct pollfd polled = { .fd = client->fd, .events = POLLIN };
                 int r;
 
-                if (client->fd < 0 || poll(&polled, 1, 0) <= 0 || wire_receive(client->fd, &message) <= 0)
+                if (client->fd < 0 || poll(&polled, 1, 0) <= 0 || receive(client, &message) <= 0)
                         return;
                 r = dispatch_message(client, &message, NULL);
                 wire_message_done(&message);

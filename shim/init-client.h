@@ -4,8 +4,8 @@
 /*
  * The shim's end of init's socket, and the programs that were asked for over it
  *
- * Every byte from init is taken as hostile: numbers of programs count only if they were given out here, in the
- * order in which they can happen, and pids only as the kernel puts them beside a message.
+ * Every byte from init is taken as hostile: numbers of programs count only if they were given out here, in
+ * the order in which they can happen, and pids only as the kernel puts them beside a message.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +27,8 @@ typedef struct InitEvents {
 } InitEvents;
 
 /* @events is static. Makes the socket pair; the other end is for the container. */
-int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd, Error *error);
+int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd,
+                    Error *error);
 void init_client_free(InitClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(InitClient, init_client_free)
 

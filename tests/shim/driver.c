@@ -32,13 +32,20 @@ static const char *need_program(const char *variable) {
 }
 
 static void spawn(Driver *driver, int shim_fd) {
-        const char *argv[] = { need_program("BULKHEAD_TEST_SHIM"), "--cgroup", driver->cgroup, "--runtime",
-                               driver->runtime, "--init", need_program("BULKHEAD_TEST_INIT"), NULL };
+        const char *argv[] = { need_program("BULKHEAD_TEST_SHIM"),
+                               "--cgroup",
+                               driver->cgroup,
+                               "--runtime",
+                               driver->runtime,
+                               "--init",
+                               need_program("BULKHEAD_TEST_INIT"),
+                               NULL };
         posix_spawn_file_actions_t actions;
 
         assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
         assert_int_equal(posix_spawn_file_actions_adddup2(&actions, shim_fd, 3), 0);
-        assert_int_equal(posix_spawn(&driver->pid, argv[0], &actions, NULL, (char **) (uintptr_t) argv, environ), 0);
+        assert_int_equal(
+                posix_spawn(&driver->pid, argv[0], &actions, NULL, (char **) (uintptr_t) argv, environ), 0);
         posix_spawn_file_actions_destroy(&actions);
 }
 
@@ -294,7 +301,8 @@ static bool take_exit(Driver *driver, uint32_t run, ShimExited *ret) {
                 WireMessage *message = link->data;
                 WireReader reader = wire_reader(message);
 
-                if (message->header.type != SHIM_EXITED || shim_exited_get(&reader, ret) < 0 || ret->run != run)
+                if (message->header.type != SHIM_EXITED || shim_exited_get(&reader, ret) < 0 ||
+                    ret->run != run)
                         continue;
                 driver_message_free(message);
                 g_queue_delete_link(&driver->kept, link);
@@ -346,8 +354,8 @@ void driver_assert_gone(Driver *driver) {
                 fail_msg("the shim is still there");
         /* The kernel is done with the last mounts and processes a little after the last wait. */
         end = system_now_usec() + G_USEC_PER_SEC;
-        while (system_now_usec() < end &&
-               (system_count_in_cgroup(driver->cgroup, NULL) > 0 || system_count_mounts() != driver->n_mounts))
+        while (system_now_usec() < end && (system_count_in_cgroup(driver->cgroup, NULL) > 0 ||
+                                           system_count_mounts() != driver->n_mounts))
                 system_sleep_msec(5);
         assert_int_equal(system_count_in_cgroup(driver->cgroup, NULL), 0);
         assert_int_equal(system_count_cgroups(driver->cgroup), 0);

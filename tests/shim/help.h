@@ -35,8 +35,8 @@ static inline void assert_error_says(const Error *error, ErrorCode code, const c
         if (!error->message)
                 fail_msg("no error, one about '%s' was expected", words);
         if (error->code != code || !strstr(error->message, words))
-                fail_msg("%s: %s; %s with '%s' was expected", error_code_to_string(error->code), error->message,
-                         error_code_to_string(code), words);
+                fail_msg("%s: %s; %s with '%s' was expected", error_code_to_string(error->code),
+                         error->message, error_code_to_string(code), words);
 }
 
 static inline void assert_no_error(int r, const Error *error) {

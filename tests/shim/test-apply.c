@@ -114,7 +114,8 @@ static void test_replace_shows_target_always(void **state) {
         g_autoptr(Plan) read_only = make_plan(fixture->one, "/data", NULL, NULL, 0);
         g_autoptr(Plan) writable = make_plan(fixture->one, "/data", NULL, NULL, PLAN_BIND_WRITABLE);
         const char *poller[] = { "/bin/sh", "-c",
-                                 "while [ ! -e /tmp/stop ]; do read x < /data/name || exit 1; done; exit 0", NULL };
+                                 "while [ ! -e /tmp/stop ]; do read x < /data/name || exit 1; done; exit 0",
+                                 NULL };
         g_auto(Error) error = ERROR_NULL;
         ShimExited exited;
         uint32_t run;
@@ -146,7 +147,8 @@ static void test_replace_by_other_source(void **state) {
                 apply_well(fixture->driver, two);
                 assert_shell(fixture->driver, "cat /data/name", "two");
                 apply_well(fixture->driver, one);
-                assert_shell(fixture->driver, "cat /data/name; grep -c ' /data ' /proc/self/mountinfo", "one1\n");
+                assert_shell(fixture->driver, "cat /data/name; grep -c ' /data ' /proc/self/mountinfo",
+                             "one1\n");
         }
         apply_well(fixture->driver, nothing);
         assert_shell(fixture->driver, "ls -d /data 2>/dev/null || echo gone", "gone\n");
@@ -171,7 +173,8 @@ static void test_nested_targets(void **state) {
         apply_well(fixture->driver, outer);
         assert_shell(fixture->driver, "cat /a/name; ls /a/b", "one");
         apply_well(fixture->driver, nothing);
-        assert_shell(fixture->driver, "ls -d /a 2>/dev/null || echo gone; grep -c ' /a' /proc/self/mountinfo", "gone\n0\n");
+        assert_shell(fixture->driver, "ls -d /a 2>/dev/null || echo gone; grep -c ' /a' /proc/self/mountinfo",
+                     "gone\n0\n");
 }
 
 static void test_nested_below_replacement(void **state) {
@@ -184,9 +187,11 @@ static void test_nested_below_replacement(void **state) {
         add_bind(writable, fixture->two, "/a/b", 0);
         apply_well(fixture->driver, read_only);
         apply_well(fixture->driver, writable);
-        assert_shell(fixture->driver, "cat /a/name /a/b/name; echo x > /a/new && ls /a", "onetwob\nname\nnew\n");
+        assert_shell(fixture->driver, "cat /a/name /a/b/name; echo x > /a/new && ls /a",
+                     "onetwob\nname\nnew\n");
         apply_well(fixture->driver, read_only);
-        assert_shell(fixture->driver, "cat /a/name /a/b/name; grep -c ' /a' /proc/self/mountinfo", "onetwo2\n");
+        assert_shell(fixture->driver, "cat /a/name /a/b/name; grep -c ' /a' /proc/self/mountinfo",
+                     "onetwo2\n");
 }
 
 /* The first step of a plan works, the second does not: then neither counts. */
@@ -213,8 +218,10 @@ static void test_failure_undoes(void **state) {
                 assert_error_says(&error, ERROR_NOT_MOUNTABLE, rows[i].words);
                 assert_string_equal(error.file, "test.json");
                 assert_int_equal(error.line, 7);
-                assert_shell(fixture->driver, "cat /keep/name /also/name; ls -d /a 2>/dev/null; touch /keep/x && rm /keep/x && echo rw",
-                             "onetworw\n");
+                assert_shell(
+                        fixture->driver,
+                        "cat /keep/name /also/name; ls -d /a 2>/dev/null; touch /keep/x && rm /keep/x && echo rw",
+                        "onetworw\n");
         }
 }
 
@@ -224,7 +231,8 @@ static void test_target_taken_by_app(void **state) {
                 const char *name, *make, *look, *words; /* NULL = the grant works */
                 const char *seen;
         } rows[] = {
-                { "folder", "mkdir /home/app/t; echo mine > /home/app/t/f", "cat /home/app/t/f", NULL, "mine\n" },
+                { "folder", "mkdir /home/app/t; echo mine > /home/app/t/f", "cat /home/app/t/f", NULL,
+                  "mine\n" },
                 { "file", "echo mine > /home/app/t", "cat /home/app/t", "no folder", "mine\n" },
                 { "link", "ln -s /etc /home/app/t", "readlink /home/app/t", "is a link", "/etc\n" },
                 { "link on the way", "ln -s /tmp /home/app/t", "ls /tmp", "is a link", "" },
@@ -234,8 +242,8 @@ static void test_target_taken_by_app(void **state) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
                 bool is_deep = strcmp(rows[i].name, "link on the way") == 0;
-                g_autoptr(Plan) plan =
-                        make_plan(fixture->one, is_deep ? "/home/app/t/deep" : "/home/app/t", NULL, NULL, 0);
+                g_autoptr(Plan) plan = make_plan(fixture->one, is_deep ? "/home/app/t/deep" : "/home/app/t",
+                                                 NULL, NULL, 0);
                 g_auto(Error) error = ERROR_NULL;
                 int r;
 
@@ -263,10 +271,13 @@ static void test_target_renamed_by_app(void **state) {
 
         /* In a folder that the app owns its root's folders can still be moved by their parent's owner. */
         apply_well(fixture->driver, plan);
-        (void) driver_shell(fixture->driver, "mv /home/app/new /home/app/old; mkdir -p /home/app/new/t; "
-                                             "echo mine > /home/app/new/t/f", NULL);
+        (void) driver_shell(fixture->driver,
+                            "mv /home/app/new /home/app/old; mkdir -p /home/app/new/t; "
+                            "echo mine > /home/app/new/t/f",
+                            NULL);
         apply_well(fixture->driver, nothing);
-        assert_shell(fixture->driver, "cat /home/app/new/t/f; grep -c /home/app /proc/self/mountinfo", "mine\n0\n");
+        assert_shell(fixture->driver, "cat /home/app/new/t/f; grep -c /home/app /proc/self/mountinfo",
+                     "mine\n0\n");
 }
 
 static void test_writable_owner(void **state) {
@@ -279,7 +290,8 @@ static void test_writable_owner(void **state) {
         struct stat st;
 
         apply_well(fixture->driver, plan);
-        assert_shell(fixture->driver, "echo x > /data/made; chmod 6755 /data/made; stat -c %u:%g /data/made", "1000:1000\n");
+        assert_shell(fixture->driver, "echo x > /data/made; chmod 6755 /data/made; stat -c %u:%g /data/made",
+                     "1000:1000\n");
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_uid, SOURCE_OWNER);
         assert_int_equal(st.st_gid, SOURCE_OWNER);
@@ -296,7 +308,8 @@ static void test_optional_source(void **state) {
         Fixture *fixture = *state;
         g_autofree char *source = g_build_filename(fixture->folder, "later", NULL);
         g_autoptr(Plan) plan = make_plan(source, "/later", NULL, NULL, PLAN_BIND_OPTIONAL);
-        g_autoptr(Plan) writable = make_plan(source, "/later", NULL, NULL, PLAN_BIND_OPTIONAL | PLAN_BIND_WRITABLE);
+        g_autoptr(Plan)
+                writable = make_plan(source, "/later", NULL, NULL, PLAN_BIND_OPTIONAL | PLAN_BIND_WRITABLE);
         g_autoptr(Plan) nothing = plan_new();
 
         apply_well(fixture->driver, plan);
@@ -318,7 +331,8 @@ static void test_source_changes_kind(void **state) {
         g_autoptr(Plan) plan = make_plan(source, "/data", NULL, NULL, 0);
         g_autoptr(Plan) recursive = make_plan(source, "/data", NULL, NULL, PLAN_BIND_RECURSIVE);
         g_autoptr(Plan) on_own = make_plan(source, "/home/app/own", NULL, NULL, 0);
-        g_autoptr(Plan) on_own_recursive = make_plan(source, "/home/app/own", NULL, NULL, PLAN_BIND_RECURSIVE);
+        g_autoptr(Plan)
+                on_own_recursive = make_plan(source, "/home/app/own", NULL, NULL, PLAN_BIND_RECURSIVE);
         g_autoptr(Plan) nothing = plan_new();
         g_auto(Error) error = ERROR_NULL;
 
@@ -347,7 +361,8 @@ static void test_source_changes_kind(void **state) {
 
 static void test_rounds_leak_nothing(void **state) {
         Fixture *fixture = *state;
-        g_autoptr(Plan) plan = make_plan(fixture->one, "/data/deep/one", fixture->two, "/two", PLAN_BIND_WRITABLE);
+        g_autoptr(Plan)
+                plan = make_plan(fixture->one, "/data/deep/one", fixture->two, "/two", PLAN_BIND_WRITABLE);
         g_autoptr(Plan) other = make_plan(fixture->one, "/data/deep/one", NULL, NULL, 0);
         g_autoptr(Plan) bad = make_plan(fixture->one, "/data/deep/one", fixture->two, "/usr/bad", 0);
         g_autoptr(Plan) nothing = plan_new();
@@ -369,7 +384,8 @@ static void test_rounds_leak_nothing(void **state) {
         }
         assert_int_equal(system_count_fds(fixture->driver->pid), n_shim);
         assert_int_equal(system_count_fds(init), n_init);
-        assert_shell(fixture->driver, "ls -d /data /two 2>/dev/null; grep -c -e /data -e /two /proc/self/mountinfo", "0\n");
+        assert_shell(fixture->driver,
+                     "ls -d /data /two 2>/dev/null; grep -c -e /data -e /two /proc/self/mountinfo", "0\n");
         driver_assert_stops(fixture->driver);
 }
 

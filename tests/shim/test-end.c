@@ -13,8 +13,8 @@
 #include "util/cleanup.h"
 
 static const char *const sleeper[] = { "/bin/sleep", "1000", NULL };
-static const char *const stubborn[] = { "/bin/sh", "-c", "trap '' TERM; (sleep 1000 &); while :; do sleep 100; done",
-                                        NULL };
+static const char *const stubborn[] = { "/bin/sh", "-c",
+                                        "trap '' TERM; (sleep 1000 &); while :; do sleep 100; done", NULL };
 
 static Driver *driver_running(void) {
         Driver *driver = driver_new();
@@ -144,7 +144,8 @@ static void test_stop_while_frozen(void **state G_GNUC_UNUSED) {
 }
 
 static void test_freeze_and_thaw(void **state G_GNUC_UNUSED) {
-        static const char *const counter[] = { "/bin/sh", "-c", "while :; do echo -n x >> /tmp/count; done", NULL };
+        static const char *const counter[] = { "/bin/sh", "-c", "while :; do echo -n x >> /tmp/count; done",
+                                               NULL };
         g_autoptr(Driver) driver = driver_running();
         g_auto(Error) error = ERROR_NULL;
         pid_t pid;
@@ -172,7 +173,8 @@ static void test_kill_while_frozen(void **state G_GNUC_UNUSED) {
 }
 
 static void test_fork_bomb(void **state G_GNUC_UNUSED) {
-        static const char *const bomb[] = { "/bin/sh", "-c", "trap '' TERM; f() { f | f & }; f; sleep 100", NULL };
+        static const char *const bomb[] = { "/bin/sh", "-c", "trap '' TERM; f() { f | f & }; f; sleep 100",
+                                            NULL };
         g_autoptr(Driver) driver = driver_running();
         uint64_t begun;
         g_auto(Error) error = ERROR_NULL;
@@ -262,7 +264,8 @@ static void test_init_is_killed(void **state G_GNUC_UNUSED) {
 }
 
 static pid_t find_monitor(const Driver *driver) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", (int) driver->pid, (int) driver->pid);
+        g_autofree char *path = g_strdup_printf("/proc/%d/task/%d/children", (int) driver->pid,
+                                                (int) driver->pid);
         g_autofree char *text = NULL;
 
         assert_true(g_file_get_contents(path, &text, NULL, NULL));
@@ -319,6 +322,23 @@ static void test_shim_is_killed(void **state G_GNUC_UNUSED) {
                 system_sleep_msec(2);
         assert_int_equal(system_count_in_cgroup(driver->cgroup, NULL), 0);
         assert_int_equal(system_count_mounts(), driver->n_mounts);
+}
+
+static void test_shim_is_killed_while_starting(void **state G_GNUC_UNUSED) {
+        for (unsigned usec = 0; usec < 12000; usec += 500) {
+                g_autoptr(Driver) driver = driver_new();
+                g_autoptr(Spec) spec = driver_spec();
+                uint64_t end = system_now_usec() + 2 * G_USEC_PER_SEC;
+                pid_t pid = 0;
+
+                (void) ask_start(driver, spec);
+                g_usleep(usec);
+                assert_int_equal(kill(driver->pid, SIGKILL), 0);
+                while (system_count_in_cgroup(driver->cgroup, &pid) > 0 && system_now_usec() < end)
+                        system_sleep_msec(2);
+                if (system_count_in_cgroup(driver->cgroup, &pid) > 0)
+                        fail_msg("process %d lives on without an owner, killed after %u us", (int) pid, usec);
+        }
 }
 
 static void test_shim_is_told_to_end(void **state G_GNUC_UNUSED) {
@@ -400,6 +420,7 @@ int main(void) {
                 cmocka_unit_test(test_monitor_is_stopped),
                 cmocka_unit_test(test_init_is_stopped),
                 cmocka_unit_test(test_shim_is_killed),
+                cmocka_unit_test(test_shim_is_killed_while_starting),
                 cmocka_unit_test(test_shim_is_told_to_end),
                 cmocka_unit_test(test_hanging_layer),
         };

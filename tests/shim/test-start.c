@@ -286,7 +286,9 @@ static void test_many_at_once(void **state G_GNUC_UNUSED) {
         spec->tasks_max = 2 * N;
         assert_no_error(driver_start(driver, spec, &error), &error);
         for (uint32_t i = 0; i < N; i++) {
-                ShimRun ask = { .run = i + 1, .argv = (char **) (uintptr_t) argv, .environment = environment };
+                ShimRun ask = { .run = i + 1,
+                                .argv = (char **) (uintptr_t) argv,
+                                .environment = environment };
                 WireWriter writer = WIRE_WRITER_NULL;
 
                 shim_run_put(&writer, &ask);
@@ -358,11 +360,16 @@ static void test_init_is_slow(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_start_run_stop), cmocka_unit_test(test_app_cannot),
-                cmocka_unit_test(test_bad_spec),       cmocka_unit_test(test_one_task),
-                cmocka_unit_test(test_endless_times),  cmocka_unit_test(test_start_twice),
-                cmocka_unit_test(test_spare_refuses),  cmocka_unit_test(test_nonsense),
-                cmocka_unit_test(test_signals_and_numbers), cmocka_unit_test(test_many_at_once),
+                cmocka_unit_test(test_start_run_stop),
+                cmocka_unit_test(test_app_cannot),
+                cmocka_unit_test(test_bad_spec),
+                cmocka_unit_test(test_one_task),
+                cmocka_unit_test(test_endless_times),
+                cmocka_unit_test(test_start_twice),
+                cmocka_unit_test(test_spare_refuses),
+                cmocka_unit_test(test_nonsense),
+                cmocka_unit_test(test_signals_and_numbers),
+                cmocka_unit_test(test_many_at_once),
                 cmocka_unit_test(test_init_is_slow),
         };
 
