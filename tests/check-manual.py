@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Does the manual tell of every verb, option, setting and error that there is, and of none that is not?
+"""Does the manual tell of every verb, option, setting, error and message that there is, and of none that is not?
 
 check-manual.py SOURCE BULKHEAD BULKHEADD
 
@@ -93,6 +93,12 @@ def check_errors(source):
     return compare("org.bulkhead.Bulkhead1.5", "error", re.findall(r"^\*\*(\w+)\*\*$", page, re.MULTILINE), names)
 
 
+def check_catalog(source):
+    written = re.findall(r"^-- (\w+)$", read(source, "templates", "bulkhead.catalog"), re.MULTILINE)
+    real = re.findall(r'^#define MESSAGE_\w+ +"([0-9a-f]{32})"', read(source, "util", "message-id.h"), re.MULTILINE)
+    return compare("bulkhead.catalog", "message", written, real)
+
+
 def main():
     if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
@@ -101,6 +107,7 @@ def main():
     n = check_command(source, bulkhead) + check_service(source, bulkheadd) + check_errors(source)
     n += check_keys(source, "bulkhead.conf.5", "service", "settings.c")
     n += check_keys(source, "bulkhead-template.5", "capabilities", "template.c")
+    n += check_catalog(source)
     return 1 if n else 0
 
 
