@@ -359,21 +359,13 @@ static int dispatch_message(InitClient *client, const WireMessage *message, Erro
         }
 }
 
-/* An init that dies without having read all leaves ECONNRESET, once; what it had said before is behind that.
- */
-static int receive(InitClient *client, WireMessage *ret) {
-        int r = wire_receive(client->fd, ret);
-
-        return r == -ECONNRESET ? wire_receive(client->fd, ret) : r;
-}
-
 int init_client_dispatch(InitClient *client, Error *error) {
         WireMessage message = WIRE_MESSAGE_NULL;
         int r;
 
         if (client->fd < 0)
                 return 0;
-        r = receive(client, &message);
+        r = wire_receive(client->fd, &message);
         if (r == 0) {
                 client->fd = fd_close(client->fd);
                 return 0;
@@ -400,7 +392,7 @@ static void take_last_words(InitClient *client) {
                 struct pollfd polled = { .fd = client->fd, .events = POLLIN };
                 int r;
 
-                if (client->fd < 0 || poll(&polled, 1, 0) <= 0 || receive(client, &message) <= 0)
+                if (client->fd < 0 || poll(&polled, 1, 0) <= 0 || wire_receive(client->fd, &message) <= 0)
                         return;
                 r = dispatch_message(client, &message, NULL);
                 wire_message_done(&message);

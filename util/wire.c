@@ -381,12 +381,14 @@ int wire_receive(int socket_fd, WireMessage *ret) {
                 .msg_controllen = sizeof(control),
         };
         WireMessage message = WIRE_MESSAGE_NULL;
+        int was_reset = 0;
         ssize_t n;
         int r;
 
+        /* A peer that closes without having read all leaves ECONNRESET, once; what it said before is behind that. */
         do
                 n = recvmsg(socket_fd, &raw, MSG_CMSG_CLOEXEC);
-        while (n < 0 && errno == EINTR);
+        while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !was_reset++)));
         if (n < 0)
                 return -errno;
 
