@@ -2,8 +2,8 @@
 /*
  * How long until the app runs: from the call to its first instruction, as ratios in one run
  *
- * Numbers of one machine mean little on another, so that everything is compared with bwrap and with fork+exec of
- * the same program, measured in turns with it: a busy moment hits all alike. See bench/README.md.
+ * Numbers of one machine mean little on another, so that everything is compared with bwrap and with fork+exec
+ * of the same program, measured in turns with it: a busy moment hits all alike. See bench/README.md.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,13 +45,13 @@ static const char *const subject_names[_SUBJECT_MAX] = {
 };
 
 typedef struct Bench {
-        TestService *service; /* not owned */
-        TestClient *client;   /* owned */
-        char *probe;          /* owned; host path */
-        char *live;           /* owned; object path of the sandbox for Run */
+        TestService *service;        /* not owned */
+        TestClient *client;          /* owned */
+        char *probe;                 /* owned; host path */
+        char *live;                  /* owned; object path of the sandbox for Run */
         GArray *times[_SUBJECT_MAX]; /* owned; double, us */
-        GHashTable *steps;    /* owned; char * -> GArray of double, us */
-        GPtrArray *step_names; /* owned strings, in the order in which they come */
+        GHashTable *steps;           /* owned; char * -> GArray of double, us */
+        GPtrArray *step_names;       /* owned strings, in the order in which they come */
 } Bench;
 
 static unsigned rounds = ROUNDS_DEFAULT;
@@ -100,11 +100,39 @@ static double measure_child(char *const *argv) {
 
 /* The same root as the default template: the host's /usr, own /proc, /dev, /tmp, /run and /home. */
 static double measure_bwrap(const Bench *bench, bool with_user_and_net) {
-        const char *argv[64] = { "/usr/bin/bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-                                 "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib",
-                                 "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
-                                 "--tmpfs", "/tmp", "--tmpfs", "/run", "--tmpfs", "/home", "--ro-bind", bench->probe,
-                                 "/gateways/probe", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin" };
+        const char *argv[64] = { "/usr/bin/bwrap",
+                                 "--unshare-pid",
+                                 "--unshare-ipc",
+                                 "--unshare-uts",
+                                 "--ro-bind",
+                                 "/usr",
+                                 "/usr",
+                                 "--symlink",
+                                 "usr/bin",
+                                 "/bin",
+                                 "--symlink",
+                                 "usr/lib",
+                                 "/lib",
+                                 "--symlink",
+                                 "usr/lib64",
+                                 "/lib64",
+                                 "--proc",
+                                 "/proc",
+                                 "--dev",
+                                 "/dev",
+                                 "--tmpfs",
+                                 "/tmp",
+                                 "--tmpfs",
+                                 "/run",
+                                 "--tmpfs",
+                                 "/home",
+                                 "--ro-bind",
+                                 bench->probe,
+                                 "/gateways/probe",
+                                 "--clearenv",
+                                 "--setenv",
+                                 "PATH",
+                                 "/usr/bin:/bin" };
         size_t n = 33;
 
         if (with_user_and_net) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The app of the benchmark: its first instructions read the clock and write it, as 8 bytes, to standard output
+ * The app of the benchmark: its first instructions read the clock and write it, as 8 bytes, to standard
+ * output
  *
- * Static, so that no dynamic linker is measured. Sandboxes have no time namespace of their own: the clock is the
- * caller's.
+ * Static, so that no dynamic linker is measured. Sandboxes have no time namespace of their own: the clock is
+ * the caller's.
  */
 #include <stdint.h>
 #include <time.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What callers, manifests and settings get wrong: each its own error, nothing left of it, and the service goes on
+ * What callers, manifests and settings get wrong: each its own error, nothing left of it, and the service
+ * goes on
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,8 +87,10 @@ static void expect_program_refused(const TestRequest *request, const char *name,
         g_autofree char *sandbox = NULL;
 
         expect_launch_refused(request, name, needle);
-        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error, "CreateSandbox");
-        test_expect_error(test_client_run(client, sandbox, request, NULL, &launch_error), &launch_error, name, needle);
+        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error,
+                       "CreateSandbox");
+        test_expect_error(test_client_run(client, sandbox, request, NULL, &launch_error), &launch_error, name,
+                          needle);
         assert_int_equal(test_client_shell(client, sandbox, "exit 8", NULL), 8);
         test_expect_ok(test_client_stop(client, sandbox, 0, &error), &error, "Stop");
 }
@@ -101,7 +104,8 @@ static void test_unknown_option_key(void **state G_GNUC_UNUSED) {
 
 static void test_option_of_another_type(void **state G_GNUC_UNUSED) {
         /* the fixture sends unknown_key as a string: these two are not strings */
-        expect_create_refused(&(TestRequest){ .unknown_key = "capabilities" }, TEST_INVALID_ARGS, "capabilities");
+        expect_create_refused(&(TestRequest){ .unknown_key = "capabilities" }, TEST_INVALID_ARGS,
+                              "capabilities");
         expect_launch_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .unknown_key = "keep" },
                               TEST_INVALID_ARGS, "keep");
 }
@@ -122,7 +126,8 @@ static void test_program_does_not_exist(void **state G_GNUC_UNUSED) {
 }
 
 static void test_program_is_not_executable(void **state G_GNUC_UNUSED) {
-        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/tmp") }, "ExecFailed", "Permission denied");
+        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/tmp") }, "ExecFailed",
+                               "Permission denied");
 }
 
 static void test_working_directory_does_not_exist(void **state G_GNUC_UNUSED) {
@@ -146,32 +151,35 @@ static void test_user_makes_no_sense(void **state G_GNUC_UNUSED) {
 
 /* init's own uid: an app with it could signal process 1. */
 static void test_user_is_inits(void **state G_GNUC_UNUSED) {
-        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .user = "65535" }, TEST_INVALID_ARGS,
-                               "65535");
+        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .user = "65535" },
+                               TEST_INVALID_ARGS, "65535");
 }
 
 static void test_descriptor_is_a_folder(void **state G_GNUC_UNUSED) {
         autofd int fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .stdin_fd = fd }, TEST_INVALID_ARGS,
-                               NULL);
+        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .stdin_fd = fd },
+                               TEST_INVALID_ARGS, NULL);
 }
 
 static void test_descriptor_is_a_path(void **state G_GNUC_UNUSED) {
         autofd int fd = open("/etc/passwd", O_PATH | O_CLOEXEC);
 
-        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .stdout_fd = fd }, TEST_INVALID_ARGS,
-                               NULL);
+        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .stdout_fd = fd },
+                               TEST_INVALID_ARGS, NULL);
 }
 
 static void test_environment_makes_no_sense(void **state G_GNUC_UNUSED) {
         g_autofree char *huge = g_strnfill(ENV_VALUE_MAX + 1, 'x');
 
-        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .environment = TEST_STRV("", "x") },
-                               TEST_INVALID_ARGS, NULL);
-        expect_program_refused(&(TestRequest){ .argv = TEST_STRV("/bin/true"), .environment = TEST_STRV("A=B", "x") },
-                               TEST_INVALID_ARGS, NULL);
-        expect_create_refused(&(TestRequest){ .environment = TEST_STRV("BIG", huge) }, TEST_INVALID_ARGS, "BIG");
+        expect_program_refused(
+                &(TestRequest){ .argv = TEST_STRV("/bin/true"), .environment = TEST_STRV("", "x") },
+                TEST_INVALID_ARGS, NULL);
+        expect_program_refused(
+                &(TestRequest){ .argv = TEST_STRV("/bin/true"), .environment = TEST_STRV("A=B", "x") },
+                TEST_INVALID_ARGS, NULL);
+        expect_create_refused(&(TestRequest){ .environment = TEST_STRV("BIG", huge) }, TEST_INVALID_ARGS,
+                              "BIG");
 }
 
 static void test_argv_is_too_long(void **state G_GNUC_UNUSED) {
@@ -181,11 +189,13 @@ static void test_argv_is_too_long(void **state G_GNUC_UNUSED) {
         while (argv->len <= ARGV_MAX)
                 g_ptr_array_add(argv, (char *) (uintptr_t) "x");
         g_ptr_array_add(argv, NULL);
-        expect_program_refused(&(TestRequest){ .argv = (const char *const *) argv->pdata }, "LimitReached", NULL);
+        expect_program_refused(&(TestRequest){ .argv = (const char *const *) argv->pdata }, "LimitReached",
+                               NULL);
 }
 
 static void test_unknown_capability(void **state G_GNUC_UNUSED) {
-        TestRequest request = { .argv = TEST_STRV("/bin/true"), .capabilities = TEST_STRV("bad.good", "bad.nonsense") };
+        TestRequest request = { .argv = TEST_STRV("/bin/true"),
+                                .capabilities = TEST_STRV("bad.good", "bad.nonsense") };
 
         expect_create_refused(&request, "UnknownCapability", "bad.nonsense");
         expect_launch_refused(&request, "UnknownCapability", "bad.nonsense");
@@ -205,7 +215,8 @@ static void test_unknown_template(void **state G_GNUC_UNUSED) {
 }
 
 static void test_template_with_a_mistake_is_not_there(void **state G_GNUC_UNUSED) {
-        expect_create_refused(&(TestRequest){ .template_name = "bad-template" }, TEST_INVALID_ARGS, "bad-template");
+        expect_create_refused(&(TestRequest){ .template_name = "bad-template" }, TEST_INVALID_ARGS,
+                              "bad-template");
 }
 
 /* The start itself fails, in the shim: the reason comes all the way back. */
@@ -222,15 +233,15 @@ static void test_name_is_taken(void **state G_GNUC_UNUSED) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autofree char *sandbox = NULL;
 
-        test_expect_ok(test_client_create(client, &(TestRequest){ .name = "taken" }, &sandbox, &error), &error,
-                       "CreateSandbox");
+        test_expect_ok(test_client_create(client, &(TestRequest){ .name = "taken" }, &sandbox, &error),
+                       &error, "CreateSandbox");
         expect_create_refused(&(TestRequest){ .name = "taken" }, "SandboxExists", "taken");
 
         TestRequest request = { .name = "taken", .argv = TEST_STRV("/bin/true") };
         g_auto(sd_bus_error) launch_error = SD_BUS_ERROR_NULL;
 
-        test_expect_error(test_client_launch(client, &request, NULL, &launch_error), &launch_error, "SandboxExists",
-                          "taken");
+        test_expect_error(test_client_launch(client, &request, NULL, &launch_error), &launch_error,
+                          "SandboxExists", "taken");
         assert_int_equal(test_client_shell(client, sandbox, "exit 6", NULL), 6);
 
         /* and free again once it is gone */
@@ -240,7 +251,8 @@ static void test_name_is_taken(void **state G_GNUC_UNUSED) {
 }
 
 static void test_names(void **state G_GNUC_UNUSED) {
-        g_autofree char *four_kib = g_strnfill(4096, 'a'), *just_too_long = g_strnfill(SANDBOX_NAME_MAX + 1, 'a'),
+        g_autofree char *four_kib = g_strnfill(4096, 'a'),
+                        *just_too_long = g_strnfill(SANDBOX_NAME_MAX + 1, 'a'),
                         *longest = g_strnfill(SANDBOX_NAME_MAX, 'a');
         const struct {
                 const char *what, *name;
@@ -283,17 +295,19 @@ static void test_call_on_a_stopped_sandbox(void **state G_GNUC_UNUSED) {
         sd_bus_error errors[3] = { SD_BUS_ERROR_NULL, SD_BUS_ERROR_NULL, SD_BUS_ERROR_NULL };
         int results[3];
 
-        test_expect_ok(test_client_create(client, &(TestRequest){ .name = "stopped" }, &sandbox, &error), &error,
-                       "CreateSandbox");
+        test_expect_ok(test_client_create(client, &(TestRequest){ .name = "stopped" }, &sandbox, &error),
+                       &error, "CreateSandbox");
         test_expect_ok(test_client_stop(client, sandbox, 0, &error), &error, "Stop");
-        results[0] = test_client_run(client, sandbox, &(TestRequest){ .argv = TEST_STRV("/bin/true") }, NULL, &errors[0]);
+        results[0] = test_client_run(client, sandbox, &(TestRequest){ .argv = TEST_STRV("/bin/true") }, NULL,
+                                     &errors[0]);
         results[1] = test_client_change(client, sandbox, "Grant", TEST_STRV("bad.good"), &errors[1]);
         results[2] = test_client_stop(client, sandbox, 0, &errors[2]);
         for (size_t i = 0; i < G_N_ELEMENTS(results); i++) {
                 assert_true(results[i] < 0);
                 if (!sd_bus_error_has_name(&errors[i], "org.bulkhead.Bulkhead1.Error.NoSuchSandbox") &&
                     !sd_bus_error_has_name(&errors[i], SD_BUS_ERROR_UNKNOWN_OBJECT))
-                        fail_msg("Call %zu on a stopped sandbox: %s: %s", i, errors[i].name, errors[i].message);
+                        fail_msg("Call %zu on a stopped sandbox: %s: %s", i, errors[i].name,
+                                 errors[i].message);
                 sd_bus_error_free(&errors[i]);
         }
 }
@@ -303,17 +317,19 @@ static void test_call_on_a_stopping_sandbox(void **state) {
         g_autoptr(sd_bus_message) call = NULL;
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL, refused = SD_BUS_ERROR_NULL;
         g_auto(TestProgram) program = { NULL };
-        TestRequest request = { .argv = TEST_STRV("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done") };
+        TestRequest request = { .argv = TEST_STRV("/bin/sh", "-c",
+                                                  "trap '' TERM; while :; do sleep 0.05; done") };
 
         test_expect_ok(test_client_launch(client, &request, &program, &error), &error, "Launch");
         test_client_idle(client, 100 * 1000); /* until the trap is set */
-        assert_true(sd_bus_message_new_method_call(test_client_get_bus(second), &call, TEST_BUS_NAME, program.sandbox,
-                                                   TEST_SANDBOX, "Stop") >= 0);
+        assert_true(sd_bus_message_new_method_call(test_client_get_bus(second), &call, TEST_BUS_NAME,
+                                                   program.sandbox, TEST_SANDBOX, "Stop") >= 0);
         assert_true(sd_bus_message_append(call, "t", UINT64_C(1000000)) >= 0);
         test_client_send(second, call);
         test_client_idle(client, 200 * 1000);
 
-        int r = test_client_run(client, program.sandbox, &(TestRequest){ .argv = TEST_STRV("/bin/true") }, NULL, &refused);
+        int r = test_client_run(client, program.sandbox, &(TestRequest){ .argv = TEST_STRV("/bin/true") },
+                                NULL, &refused);
 
         test_expect_error(r, &refused, "BadState", NULL);
         test_client_wait_empty(client);
@@ -323,8 +339,8 @@ static void test_sandbox_that_never_was(void **state G_GNUC_UNUSED) {
         g_autoptr(sd_bus_message) call = NULL;
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
 
-        assert_true(sd_bus_message_new_method_call(test_client_get_bus(client), &call, TEST_BUS_NAME, TEST_BUS_PATH,
-                                                   TEST_MANAGER, "GetSandbox") >= 0);
+        assert_true(sd_bus_message_new_method_call(test_client_get_bus(client), &call, TEST_BUS_NAME,
+                                                   TEST_BUS_PATH, TEST_MANAGER, "GetSandbox") >= 0);
         assert_true(sd_bus_message_append(call, "s", "never") >= 0);
         test_expect_error(test_client_call(client, call, NULL, &error), &error, "NoSuchSandbox", "never");
 }
@@ -336,12 +352,14 @@ static void test_too_many_sandboxes_of_a_user(void **state) {
         g_autofree char *first = NULL;
 
         for (unsigned i = 0; i < SANDBOXES_OF_A_USER; i++)
-                test_expect_ok(test_client_create(member, &(TestRequest){ 0 }, i == 0 ? &first : NULL, &error), &error,
-                               "CreateSandbox");
-        test_expect_error(test_client_create(member, &(TestRequest){ 0 }, NULL, &refused), &refused, "LimitReached",
-                          NULL);
+                test_expect_ok(
+                        test_client_create(member, &(TestRequest){ 0 }, i == 0 ? &first : NULL, &error),
+                        &error, "CreateSandbox");
+        test_expect_error(test_client_create(member, &(TestRequest){ 0 }, NULL, &refused), &refused,
+                          "LimitReached", NULL);
         test_expect_ok(test_client_stop(member, first, 0, &error), &error, "Stop");
-        test_expect_ok(test_client_create(member, &(TestRequest){ 0 }, NULL, &error), &error, "CreateSandbox");
+        test_expect_ok(test_client_create(member, &(TestRequest){ 0 }, NULL, &error), &error,
+                       "CreateSandbox");
 }
 
 /* One bad manifest takes out its own capabilities and nothing else; a mistake never opens more. */
@@ -351,8 +369,8 @@ static void test_bad_manifests_take_out_only_their_own(void **state G_GNUC_UNUSE
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 print_message("         %s\n", names[i]);
-                expect_create_refused(&(TestRequest){ .capabilities = TEST_STRV(names[i]) }, "UnknownCapability",
-                                      names[i]);
+                expect_create_refused(&(TestRequest){ .capabilities = TEST_STRV(names[i]) },
+                                      "UnknownCapability", names[i]);
         }
         assert_int_equal(test_client_launch_shell(client, &good, "test -e /gateways/good", NULL), 0);
 }

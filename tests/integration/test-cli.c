@@ -65,14 +65,17 @@ static void expect_nothing_listed(const TestService *service) {
 
 static void test_run_returns_the_programs_status(void **state) {
         const Case cases[] = {
-                { "hello and 7", TEST_STRV("run", "--", "/bin/sh", "-c", "echo hello; exit 7"), NULL, 7, "hello\n", NULL },
+                { "hello and 7", TEST_STRV("run", "--", "/bin/sh", "-c", "echo hello; exit 7"), NULL, 7,
+                  "hello\n", NULL },
                 { "0", TEST_STRV("run", "--", "/bin/true"), NULL, 0, "", NULL },
                 { "found by PATH", TEST_STRV("run", "--", "true"), NULL, 0, "", NULL },
                 { "255", TEST_STRV("run", "--", "/bin/sh", "-c", "exit 255"), NULL, 255, "", NULL },
-                { "125 of its own", TEST_STRV("run", "--", "/bin/sh", "-c", "exit 125"), NULL, 125, "", NULL },
+                { "125 of its own", TEST_STRV("run", "--", "/bin/sh", "-c", "exit 125"), NULL, 125, "",
+                  NULL },
                 { "SIGTERM", TEST_STRV("run", "--", "/bin/sh", "-c", "kill -TERM $$"), NULL, 143, "", NULL },
                 { "SIGKILL", TEST_STRV("run", "--", "/bin/sh", "-c", "kill -KILL $$"), NULL, 137, "", NULL },
-                { "not found", TEST_STRV("run", "--", "/no/such/program"), NULL, 127, "", "/no/such/program" },
+                { "not found", TEST_STRV("run", "--", "/no/such/program"), NULL, 127, "",
+                  "/no/such/program" },
                 { "not executable", TEST_STRV("run", "--", "/tmp"), NULL, 126, "", "/tmp" },
         };
 
@@ -82,10 +85,13 @@ static void test_run_returns_the_programs_status(void **state) {
 
 static void test_own_failures_are_125_and_wrong_use_2(void **state) {
         const Case cases[] = {
-                { "unknown capability", TEST_STRV("run", "-c", "no.such", "--", "/bin/true"), NULL, 125, "", "no.such" },
+                { "unknown capability", TEST_STRV("run", "-c", "no.such", "--", "/bin/true"), NULL, 125, "",
+                  "no.such" },
                 { "bad name", TEST_STRV("run", "--name", "a/b", "--", "/bin/true"), NULL, 125, "", "a/b" },
-                { "no such sandbox", TEST_STRV("exec", "no-such", "--", "/bin/true"), NULL, 125, "", "no-such" },
-                { "no such folder", TEST_STRV("run", "-w", "/no/such", "--", "/bin/true"), NULL, 125, "", "/no/such" },
+                { "no such sandbox", TEST_STRV("exec", "no-such", "--", "/bin/true"), NULL, 125, "",
+                  "no-such" },
+                { "no such folder", TEST_STRV("run", "-w", "/no/such", "--", "/bin/true"), NULL, 125, "",
+                  "/no/such" },
                 { "no program", TEST_STRV("run"), NULL, 2, "", "bulkhead" },
                 { "unknown option", TEST_STRV("run", "--colour", "--", "/bin/true"), NULL, 2, "", "colour" },
                 { "unknown verb", TEST_STRV("fly"), NULL, 2, "", "fly" },
@@ -100,9 +106,10 @@ static void test_own_failures_are_125_and_wrong_use_2(void **state) {
 
 static void test_no_service(void **state) {
         const Case cases[] = {
-                { "run", TEST_STRV("--bus", "unix:path=/nonexistent/bus", "run", "--", "/bin/true"), NULL, 125, "",
+                { "run", TEST_STRV("--bus", "unix:path=/nonexistent/bus", "run", "--", "/bin/true"), NULL,
+                  125, "", "/nonexistent/bus" },
+                { "list", TEST_STRV("--bus", "unix:path=/nonexistent/bus", "list"), NULL, 1, "",
                   "/nonexistent/bus" },
-                { "list", TEST_STRV("--bus", "unix:path=/nonexistent/bus", "list"), NULL, 1, "", "/nonexistent/bus" },
         };
 
         check_cases(*state, cases, G_N_ELEMENTS(cases));
@@ -110,15 +117,16 @@ static void test_no_service(void **state) {
 
 static void test_options_reach_the_program(void **state) {
         const Case cases[] = {
-                { "capability", TEST_STRV("run", "-c", "cli.file", "--", "cat", "/gateways/file"), NULL, 0, "granted\n",
-                  NULL },
-                { "variable", TEST_STRV("run", "-e", "A=b c", "--", "/bin/sh", "-c", "echo \"$A\""), NULL, 0, "b c\n",
-                  NULL },
+                { "capability", TEST_STRV("run", "-c", "cli.file", "--", "cat", "/gateways/file"), NULL, 0,
+                  "granted\n", NULL },
+                { "variable", TEST_STRV("run", "-e", "A=b c", "--", "/bin/sh", "-c", "echo \"$A\""), NULL, 0,
+                  "b c\n", NULL },
                 { "folder", TEST_STRV("run", "-w", "/usr/bin", "--", "pwd"), NULL, 0, "/usr/bin\n", NULL },
                 { "user", TEST_STRV("run", "-u", "1234", "--", "id", "-u"), NULL, 0, "1234\n", NULL },
-                { "argv as it is", TEST_STRV("run", "--", "printf", "<%s>", "-c", "--json", "a b", "$HOME"), NULL, 0,
-                  "<-c><--json><a b><$HOME>", NULL },
-                { "options of the program", TEST_STRV("run", "echo", "-n", "--json"), NULL, 0, "--json", NULL },
+                { "argv as it is", TEST_STRV("run", "--", "printf", "<%s>", "-c", "--json", "a b", "$HOME"),
+                  NULL, 0, "<-c><--json><a b><$HOME>", NULL },
+                { "options of the program", TEST_STRV("run", "echo", "-n", "--json"), NULL, 0, "--json",
+                  NULL },
         };
 
         check_cases(*state, cases, G_N_ELEMENTS(cases));
@@ -164,14 +172,15 @@ static void test_output_of_a_program_that_ends_at_once(void **state) {
 static void test_stdout_and_stderr_stay_apart(void **state) {
         g_auto(TestResult) result = { 0 };
 
-        test_bulkhead(*state, TEST_STRV("run", "--", "/bin/sh", "-c", "echo out; echo err >&2"), NULL, &result);
+        test_bulkhead(*state, TEST_STRV("run", "--", "/bin/sh", "-c", "echo out; echo err >&2"), NULL,
+                      &result);
         assert_int_equal(result.status, 0);
         assert_string_equal(result.output, "out\n");
         assert_string_equal(result.errors, "err\n");
 }
 
-/* The program's first words can be here before the answer to the launch is at the command line, which would then
- * undo the launch: that is another way, and not the one that these tests ask about. */
+/* The program's first words can be here before the answer to the launch is at the command line, which would
+ * then undo the launch: that is another way, and not the one that these tests ask about. */
 static void wait_until_it_runs(const TestChild *child) {
         char up[3] = "";
 
@@ -184,7 +193,8 @@ static void signal_running(const TestService *service, int signal_number, int ex
         g_auto(TestResult) result = { 0 };
         TestChild child;
 
-        test_child_start(service, TEST_STRV("run", "--", "/bin/sh", "-c", "echo up; exec sleep 1000"), &child);
+        test_child_start(service, TEST_STRV("run", "--", "/bin/sh", "-c", "echo up; exec sleep 1000"),
+                         &child);
         wait_until_it_runs(&child);
 
         uint64_t start = test_now_usec();
@@ -209,15 +219,16 @@ static void test_killed_run_leaves_nothing(void **state) {
         signal_running(*state, SIGKILL, 128 + SIGKILL);
 }
 
-/* At the moment when the program starts and the answer is on its way, earlier, and later: whichever end of the race
- * it is, the service notices. */
+/* At the moment when the program starts and the answer is on its way, earlier, and later: whichever end of
+ * the race it is, the service notices. */
 static void test_run_killed_around_its_start(void **state) {
         for (unsigned i = 0; i < KILLS; i++) {
                 g_auto(TestResult) result = { 0 };
                 TestChild child;
                 char up[3];
 
-                test_child_start(*state, TEST_STRV("run", "--", "/bin/sh", "-c", "echo up; exec sleep 1000"), &child);
+                test_child_start(*state, TEST_STRV("run", "--", "/bin/sh", "-c", "echo up; exec sleep 1000"),
+                                 &child);
                 if (i % 2)
                         (void) g_usleep(i * 500);
                 else
@@ -232,8 +243,9 @@ static void test_ctrl_c_that_the_program_catches(void **state) {
         g_auto(TestResult) result = { 0 };
         TestChild child;
 
-        test_child_start(*state, TEST_STRV("run", "--", "/bin/sh", "-c",
-                                           "trap 'echo caught; exit 3' INT; echo up; while :; do sleep 0.05; done"),
+        test_child_start(*state,
+                         TEST_STRV("run", "--", "/bin/sh", "-c",
+                                   "trap 'echo caught; exit 3' INT; echo up; while :; do sleep 0.05; done"),
                          &child);
         wait_until_it_runs(&child);
         assert_return_code(kill(child.pid, SIGINT), errno);
@@ -290,11 +302,13 @@ static void test_json_parses(void **state) {
         assert_int_equal(json_array_size(list), 0);
         json_decref(list);
 
-        check_case(*state, &(Case){ .name = "create", .argv = TEST_STRV("create", "--name", "shown"), .output = "shown\n" });
+        check_case(*state, &(Case){ .name = "create",
+                                    .argv = TEST_STRV("create", "--name", "shown"),
+                                    .output = "shown\n" });
         list = run_json(*state, TEST_STRV("list", "--json"));
         assert_int_equal(json_array_size(list), 1);
-        assert_int_equal(json_unpack(json_array_get(list, 0), "{s:s, s:s, s:s !}", "name", &name, "state", &state_name,
-                                     "path", &path),
+        assert_int_equal(json_unpack(json_array_get(list, 0), "{s:s, s:s, s:s !}", "name", &name, "state",
+                                     &state_name, "path", &path),
                          0);
         assert_string_equal(name, "shown");
         assert_string_equal(state_name, "ready");
@@ -304,11 +318,14 @@ static void test_json_parses(void **state) {
         capabilities = run_json(*state, TEST_STRV("--json", "capabilities"));
         for (size_t i = 0; i < json_array_size(capabilities); i++) {
                 entry = json_array_get(capabilities, i);
-                found = found || g_strcmp0(json_string_value(json_object_get(entry, "name")), "cli.file") == 0;
+                found = found ||
+                        g_strcmp0(json_string_value(json_object_get(entry, "name")), "cli.file") == 0;
         }
         assert_true(found);
         json_decref(capabilities);
-        check_case(*state, &(Case){ .name = "stop --all", .argv = TEST_STRV("--quiet", "stop", "--all"), .output = "" });
+        check_case(
+                *state,
+                &(Case){ .name = "stop --all", .argv = TEST_STRV("--quiet", "stop", "--all"), .output = "" });
         expect_nothing_listed(*state);
 }
 
@@ -320,7 +337,9 @@ static void test_lists_for_people(void **state) {
         assert_non_null(strstr(capabilities.output, "cli.file"));
         assert_non_null(strstr(capabilities.output, "For a test"));
         assert_null(strchr(capabilities.output, '\033')); /* colours on a terminal only */
-        check_case(*state, &(Case){ .name = "create", .argv = TEST_STRV("create", "--name", "seen"), .output = "seen\n" });
+        check_case(*state, &(Case){ .name = "create",
+                                    .argv = TEST_STRV("create", "--name", "seen"),
+                                    .output = "seen\n" });
         test_bulkhead(*state, TEST_STRV("list"), NULL, &list);
         assert_non_null(strstr(list.output, "seen"));
         assert_non_null(strstr(list.output, "ready"));
@@ -328,8 +347,8 @@ static void test_lists_for_people(void **state) {
 
 static void test_keep_keeps(void **state) {
         check_case(*state, &(Case){ .name = "run --keep",
-                                    .argv = TEST_STRV("run", "--name", "kept", "--keep", "--", "/bin/sh", "-c",
-                                                      "echo here >/tmp/file"),
+                                    .argv = TEST_STRV("run", "--name", "kept", "--keep", "--", "/bin/sh",
+                                                      "-c", "echo here >/tmp/file"),
                                     .output = "" });
         check_case(*state, &(Case){ .name = "exec",
                                     .argv = TEST_STRV("exec", "kept", "--", "cat", "/tmp/file"),

@@ -2,9 +2,9 @@
 /*
  * One hangs, others do not: slow starts, callers that leave, many at once
  *
- * The sandbox that hangs in its start has its root on a FUSE file system whose server never answers, as a dead
- * network file system would. It is mounted in a mount namespace of the test program's own, so that nothing of it
- * stays on the machine however this ends.
+ * The sandbox that hangs in its start has its root on a FUSE file system whose server never answers, as a
+ * dead network file system would. It is mounted in a mount namespace of the test program's own, so that
+ * nothing of it stays on the machine however this ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,8 @@ static int fuse_fd = -EBADF;
 
 static void prepare(TestService *service) {
         g_autofree char *folder = test_service_path(service, "hang"), *options = NULL;
-        g_autofree char *text = g_strdup_printf("[Rootfs]\nLayers=%s/layer\n[Process]\nStartTimeoutSec=2\n", folder);
+        g_autofree char *text = g_strdup_printf("[Rootfs]\nLayers=%s/layer\n[Process]\nStartTimeoutSec=2\n",
+                                                folder);
 
         test_service_add_template(service, "hang", text);
         assert_return_code(g_mkdir_with_parents(folder, 0755), errno);
@@ -98,8 +99,8 @@ static void send_pending(TestClient *caller, sd_bus_message *call, Pending *pend
 static void send_hanging_create(TestClient *caller, const char *name, Pending *pending) {
         g_autoptr(sd_bus_message) call = NULL;
 
-        assert_true(sd_bus_message_new_method_call(test_client_get_bus(caller), &call, TEST_BUS_NAME, TEST_BUS_PATH,
-                                                   TEST_MANAGER, "CreateSandbox") >= 0);
+        assert_true(sd_bus_message_new_method_call(test_client_get_bus(caller), &call, TEST_BUS_NAME,
+                                                   TEST_BUS_PATH, TEST_MANAGER, "CreateSandbox") >= 0);
         assert_true(sd_bus_message_append(call, "sa{sv}", name, 1, "template", "s", "hang") >= 0);
         send_pending(caller, call, pending);
 }
@@ -128,8 +129,8 @@ static uint64_t measure_lists(const char *name) {
                 assert_true(g_strv_contains((const char *const *) list, name));
                 test_client_idle(client, 20 * 1000);
         }
-        print_message("         ListSandboxes: mean %.2f ms, worst %.2f ms of %d\n", (double) sum / LIST_CALLS / 1e3,
-                      (double) worst / 1e3, LIST_CALLS);
+        print_message("         ListSandboxes: mean %.2f ms, worst %.2f ms of %d\n",
+                      (double) sum / LIST_CALLS / 1e3, (double) worst / 1e3, LIST_CALLS);
         return worst;
 }
 
@@ -146,7 +147,8 @@ static void test_list_is_answered_while_one_hangs_in_start(void **state) {
                 best = MIN(best, measure_lists("hangs"));
                 wait_pending(other, &pending, HANG_TIMEOUT_USEC + SLACK_USEC);
                 took = pending.done_usec - start;
-                print_message("         CreateSandbox failed after %.2f s: %s\n", (double) took / 1e6, pending.message);
+                print_message("         CreateSandbox failed after %.2f s: %s\n", (double) took / 1e6,
+                              pending.message);
                 assert_non_null(pending.error_name);
                 assert_string_equal(pending.error_name, "org.bulkhead.Bulkhead1.Error.Timeout");
                 assert_true(took > HANG_TIMEOUT_USEC / 2);
@@ -186,7 +188,9 @@ static void test_a_hanging_start_can_be_stopped(void **state) {
 /* In the middle for certain: the start hangs, and is given up long before its time limit. */
 static void test_caller_leaves_while_its_launch_hangs(void **state) {
         TestClient *leaver = test_client_new(*state);
-        TestRequest request = { .name = "hangs", .argv = TEST_STRV("/bin/true"), .template_name = "hang", .keep = true };
+        TestRequest request = {
+                .name = "hangs", .argv = TEST_STRV("/bin/true"), .template_name = "hang", .keep = true
+        };
         g_autoptr(sd_bus_message) call = test_client_new_launch(leaver, &request);
         uint64_t start = test_now_usec();
 
@@ -215,7 +219,8 @@ static void test_caller_leaves_right_after_its_launch(void **state) {
         assert_int_equal(test_client_launch_shell(client, NULL, "exit 3", NULL), 3);
 }
 
-/* Asks for the list in between, and gives each caller its turn, until all have their answers; the worst list. */
+/* Asks for the list in between, and gives each caller its turn, until all have their answers; the worst list.
+ */
 static uint64_t wait_all(TestClient **callers, const Pending *pending, unsigned n) {
         uint64_t end = test_now_usec() + 20 * TEST_USEC_PER_SEC, worst = 0;
         unsigned n_done;
@@ -271,8 +276,10 @@ static void test_many_launches_at_once(void **state) {
                 test_client_free(callers[i]);
         }
         assert_int_equal(g_strv_length(list), LAUNCHES + 1);
-        print_message("         one launch %.1f ms, the last answer of %d at once %.1f ms, worst ListSandboxes %.1f ms\n",
-                      (double) alone / 1e3, LAUNCHES, (double) last / 1e3, (double) worst / 1e3);
+        print_message(
+                "         one launch %.1f ms, the last answer of %d at once %.1f ms, "
+                "worst ListSandboxes %.1f ms\n",
+                (double) alone / 1e3, LAUNCHES, (double) last / 1e3, (double) worst / 1e3);
 }
 
 static void test_many_programs_in_one_sandbox(void **state G_GNUC_UNUSED) {
@@ -280,17 +287,20 @@ static void test_many_programs_in_one_sandbox(void **state G_GNUC_UNUSED) {
         g_autofree char *sandbox = NULL;
         TestProgram programs[LAUNCHES] = { 0 };
 
-        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error, "CreateSandbox");
+        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error,
+                       "CreateSandbox");
         for (unsigned i = 0; i < LAUNCHES; i++) {
                 g_autofree char *script = g_strdup_printf("sleep 0.1; exit %u", i);
                 TestRequest request = { .argv = TEST_STRV("/bin/sh", "-c", script) };
 
-                test_expect_ok(test_client_run(client, sandbox, &request, &programs[i], &error), &error, "Run");
+                test_expect_ok(test_client_run(client, sandbox, &request, &programs[i], &error), &error,
+                               "Run");
         }
         for (unsigned i = 0; i < LAUNCHES; i++) {
                 const TestExit *exit;
 
-                assert_int_equal(test_client_wait(client, programs[i].process, 10 * TEST_USEC_PER_SEC, &exit), 0);
+                assert_int_equal(test_client_wait(client, programs[i].process, 10 * TEST_USEC_PER_SEC, &exit),
+                                 0);
                 assert_string_equal(exit->reason, "exited");
                 assert_int_equal(exit->status, i);
                 test_program_done(&programs[i]);
@@ -318,11 +328,13 @@ int main(void) {
 
         if (geteuid() == 0) {
                 if (access("/dev/fuse", R_OK | W_OK) < 0) {
-                        print_message("SKIP concurrency: /dev/fuse cannot be opened: %s\n", g_strerror(errno));
+                        print_message("SKIP concurrency: /dev/fuse cannot be opened: %s\n",
+                                      g_strerror(errno));
                         return TEST_EXIT_SKIP;
                 }
                 if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-                        print_message("SKIP concurrency: no mount namespace of our own: %s\n", g_strerror(errno));
+                        print_message("SKIP concurrency: no mount namespace of our own: %s\n",
+                                      g_strerror(errno));
                         return TEST_EXIT_SKIP;
                 }
         }

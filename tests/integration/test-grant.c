@@ -33,10 +33,11 @@ static void make_folder(TestService *service, const char *name, uid_t uid, gid_t
 
 static void prepare(TestService *service) {
         g_autofree char *root = g_strdup(test_service_get_root(service));
-        g_autofree char *two = g_strdup_printf("[ { \"id\": \"file\", \"config\": [\n"
-                                               "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
-                                               "  { \"path-host\": \"%s/host/missing\", \"path-container\": \"/gateways/second\" } ] } ]",
-                                               root, root);
+        g_autofree char *two = g_strdup_printf(
+                "[ { \"id\": \"file\", \"config\": [\n"
+                "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
+                "  { \"path-host\": \"%s/host/missing\", \"path-container\": \"/gateways/second\" } ] } ]",
+                root, root);
         g_autofree char *covered = g_strdup_printf(
                 "[ { \"id\": \"file\", \"config\": [\n"
                 "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
@@ -45,7 +46,8 @@ static void prepare(TestService *service) {
         g_autofree char *optional = g_strdup_printf(
                 "[ { \"id\": \"file\", \"config\": [\n"
                 "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
-                "  { \"path-host\": \"%s/host/missing\", \"path-container\": \"/gateways/second\", \"optional\": true } ] } ]",
+                "  { \"path-host\": \"%s/host/missing\", \"path-container\": \"/gateways/second\",\n"
+                "    \"optional\": true } ] } ]",
                 root, root);
 
         g_free(test_service_write(service, "host/a.txt", "a\n"));
@@ -65,8 +67,9 @@ static void prepare(TestService *service) {
         test_service_add_capability(service, "grant.second-is-missing", two);
         test_service_add_capability(service, "grant.second-is-covered", covered);
         test_service_add_capability(service, "grant.second-is-optional", optional);
-        test_service_add_capability(service, "grant.env",
-                                    "[ { \"id\": \"env\", \"config\": [ { \"name\": \"GRANTED\", \"value\": \"1\" } ] } ]");
+        test_service_add_capability(
+                service, "grant.env",
+                "[ { \"id\": \"env\", \"config\": [ { \"name\": \"GRANTED\", \"value\": \"1\" } ] } ]");
         test_service_add_template(service, "map-host-root", "[Namespaces]\nMapHostRoot=yes\n");
 }
 
@@ -134,11 +137,12 @@ static void test_appears_and_disappears(void **state G_GNUC_UNUSED) {
 static void test_a_running_app_sees_it_come_and_go(void **state G_GNUC_UNUSED) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_auto(TestProgram) program = { NULL };
-        TestRequest request = { .argv = TEST_STRV("/bin/sh", "-c",
-                                                  "echo waiting; while ! test -e /gateways/a; do sleep 0.01; done\n"
-                                                  "cat /gateways/a; exec 3</gateways/a\n"
-                                                  "while test -e /gateways/a; do sleep 0.01; done\n"
-                                                  "echo gone; cat <&3") };
+        TestRequest request = { .argv = TEST_STRV(
+                                        "/bin/sh", "-c",
+                                        "echo waiting; while ! test -e /gateways/a; do sleep 0.01; done\n"
+                                        "cat /gateways/a; exec 3</gateways/a\n"
+                                        "while test -e /gateways/a; do sleep 0.01; done\n"
+                                        "echo gone; cat <&3") };
         int fds[2];
 
         assert_return_code(pipe2(fds, O_CLOEXEC), errno);
@@ -174,7 +178,8 @@ static void test_second_item_fails_and_the_first_is_undone(void **state G_GNUC_U
         assert_int_equal(test_client_shell(client, sandbox, "ls -A /gateways | grep -v '^b$'", NULL), 1);
 }
 
-/* The one before fails while the sources are opened, outside; this one when the first is in place inside already. */
+/* The one before fails while the sources are opened, outside; this one when the first is in place inside
+ * already. */
 static void test_second_item_fails_inside_and_the_first_is_undone(void **state G_GNUC_UNUSED) {
         expect_refused("grant.second-is-covered", "NotMountable", "/usr");
         assert_false(is_inside("/gateways/first"));
@@ -189,7 +194,8 @@ static void test_failed_set_brings_back_what_it_took_away(void **state G_GNUC_UN
         g_autofree char *output = NULL;
 
         expect_change("Grant", "grant.a");
-        test_expect_error(change("SetCapabilities", "grant.second-is-covered", &error), &error, "NotMountable", "/usr");
+        test_expect_error(change("SetCapabilities", "grant.second-is-covered", &error), &error,
+                          "NotMountable", "/usr");
         assert_int_equal(test_client_exec(client, sandbox, TEST_STRV("/bin/cat", "/gateways/a"), &output), 0);
         assert_string_equal(output, "a\n");
         assert_false(is_inside("/gateways/first"));
@@ -200,7 +206,8 @@ static void test_failed_set_brings_back_what_it_took_away(void **state G_GNUC_UN
 
 static void test_second_capability_fails_and_the_first_is_undone(void **state G_GNUC_UNUSED) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-        int r = test_client_change(client, sandbox, "Grant", TEST_STRV("grant.a", "grant.second-is-missing"), &error);
+        int r = test_client_change(client, sandbox, "Grant", TEST_STRV("grant.a", "grant.second-is-missing"),
+                                   &error);
 
         test_expect_error(r, &error, "NotMountable", "missing");
         assert_false(is_inside("/gateways/a"));
@@ -270,13 +277,15 @@ static void test_binds_are_nosuid_nodev_read_only(void **state G_GNUC_UNUSED) {
 
         expect_change("Grant", "grant.a");
         expect_change("Grant", "grant.owned");
-        assert_int_equal(test_client_shell(client, sandbox, "grep ' /gateways/a ' /proc/self/mountinfo", &output), 0);
+        assert_int_equal(
+                test_client_shell(client, sandbox, "grep ' /gateways/a ' /proc/self/mountinfo", &output), 0);
         assert_non_null(strstr(output, " ro,"));
         assert_non_null(strstr(output, "nosuid"));
         assert_non_null(strstr(output, "nodev"));
         g_clear_pointer(&output, g_free);
-        assert_int_equal(test_client_shell(client, sandbox, "grep ' /gateways/owned ' /proc/self/mountinfo", &output),
-                         0);
+        assert_int_equal(
+                test_client_shell(client, sandbox, "grep ' /gateways/owned ' /proc/self/mountinfo", &output),
+                0);
         assert_non_null(strstr(output, " rw,"));
         assert_non_null(strstr(output, "nosuid"));
         assert_non_null(strstr(output, "nodev"));
@@ -287,10 +296,11 @@ static void test_what_is_written_belongs_to_the_folders_owner(void **state) {
         struct stat status;
 
         expect_change("Grant", "grant.owned");
-        assert_int_equal(test_client_shell(client, sandbox,
-                                           "echo written >/gateways/owned/new && stat -c %u:%g /gateways/owned/new",
-                                           &output),
-                         0);
+        assert_int_equal(
+                test_client_shell(client, sandbox,
+                                  "echo written >/gateways/owned/new && stat -c %u:%g /gateways/owned/new",
+                                  &output),
+                0);
         assert_string_equal(output, "1000:1000\n");
         assert_return_code(stat(path, &status), errno);
         assert_int_equal(status.st_uid, OWNER_UID);
@@ -339,8 +349,9 @@ static void test_a_folder_of_mode_0700_can_be_read_by_the_app(void **state) {
         assert_return_code(chown(file, OWNER_UID, OWNER_GID), errno);
         assert_return_code(chmod(file, 0600), errno);
         expect_change("Grant", "grant.owned-read-only");
-        assert_int_equal(test_client_exec(client, sandbox, TEST_STRV("/bin/cat", "/gateways/owned/secret"), &output),
-                         0);
+        assert_int_equal(
+                test_client_exec(client, sandbox, TEST_STRV("/bin/cat", "/gateways/owned/secret"), &output),
+                0);
         assert_string_equal(output, "secret\n");
         assert_return_code(unlink(file), errno);
 }
@@ -370,7 +381,8 @@ static void test_target_that_is_a_link_out_of_the_root(void **state) {
                 test_expect_error(r, &error, "NotMountable", "/tmp/link");
                 assert_int_equal(access("/etc/file", F_OK), -1);
                 assert_int_equal(access(file, F_OK), -1);
-                assert_int_equal(test_client_shell(client, sandbox, "grep ' /tmp/link\\| /etc/file' /proc/self/mountinfo",
+                assert_int_equal(test_client_shell(client, sandbox,
+                                                   "grep ' /tmp/link\\| /etc/file' /proc/self/mountinfo",
                                                    NULL),
                                  1);
                 expect_capabilities((const char *const[]){ NULL });
@@ -402,7 +414,8 @@ static void test_nothing_appears_in_the_hosts_mounts(void **state) {
 static void test_no_mount_of_the_host_shows_inside(void **state) {
         g_autofree char *output = NULL;
 
-        assert_int_equal(test_client_exec(client, sandbox, TEST_STRV("/bin/cat", "/proc/self/mountinfo"), &output), 0);
+        assert_int_equal(
+                test_client_exec(client, sandbox, TEST_STRV("/bin/cat", "/proc/self/mountinfo"), &output), 0);
         assert_null(strstr(output, test_service_get_root(*state)));
         assert_null(strstr(output, "/sys/fs/cgroup/memory"));
 }
@@ -414,7 +427,8 @@ static void test_grant_in_one_sandbox_is_not_in_another(void **state G_GNUC_UNUS
         test_expect_ok(test_client_create(client, &(TestRequest){ .name = "other" }, &other, &error), &error,
                        "CreateSandbox");
         expect_change("Grant", "grant.a");
-        assert_int_equal(test_client_exec(client, other, TEST_STRV("/usr/bin/test", "-e", "/gateways/a"), NULL), 1);
+        assert_int_equal(
+                test_client_exec(client, other, TEST_STRV("/usr/bin/test", "-e", "/gateways/a"), NULL), 1);
 }
 
 #define grant_test(function) cmocka_unit_test_setup_teardown(function, open_sandbox, close_sandbox)

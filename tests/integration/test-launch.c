@@ -18,7 +18,8 @@
 #include "tests/fixture/test-client.h"
 #include "util/cleanup.h"
 
-#define ROUNDS_AT_ONCE 100 /* an exit overtaking its answer is a race: often seen is seen once in a hundred */
+#define ROUNDS_AT_ONCE 100 /* an exit overtaking its answer is a race: often seen is seen once in a hundred  \
+                            */
 
 static TestClient *client;
 
@@ -72,20 +73,21 @@ static void test_granted_folder_shows_its_files(void **state G_GNUC_UNUSED) {
         TestRequest request = { .capabilities = TEST_STRV("test.folder") };
         g_autofree char *output = NULL;
 
-        assert_int_equal(test_client_launch_shell(client, &request,
-                                                  "cat /gateways/folder/inner.txt; touch /gateways/folder/new "
-                                                  "2>/dev/null && echo written",
-                                                  &output),
-                         1);
+        assert_int_equal(
+                test_client_launch_shell(client, &request,
+                                         "cat /gateways/folder/inner.txt; touch /gateways/folder/new "
+                                         "2>/dev/null && echo written",
+                                         &output),
+                1);
         assert_string_equal(output, "inner\n");
 }
 
 static void test_without_capability_the_file_is_absent(void **state G_GNUC_UNUSED) {
         g_autofree char *output = NULL;
 
-        assert_int_equal(test_client_launch_shell(client, NULL,
-                                                  "test -e /gateways && echo here; test -e /gateways/granted.txt",
-                                                  &output),
+        assert_int_equal(test_client_launch_shell(
+                                 client, NULL,
+                                 "test -e /gateways && echo here; test -e /gateways/granted.txt", &output),
                          1);
         assert_string_equal(output, "here\n");
 }
@@ -124,16 +126,16 @@ static void test_environment_is_exactly_template_granted_given(void **state G_GN
                 const char *more2;
         } cases[] = {
                 { "nothing asked", { 0 }, NULL, NULL },
-                { "granted", { .capabilities = TEST_STRV("test.env") },
-                  "GRANTED=by manifest", NULL },
+                { "granted", { .capabilities = TEST_STRV("test.env") }, "GRANTED=by manifest", NULL },
                 { "granted and given",
                   { .capabilities = TEST_STRV("test.env"),
                     .environment = TEST_STRV("GIVEN", "by caller = \"x\"") },
-                  "GRANTED=by manifest", "GIVEN=by caller = \"x\"" },
+                  "GRANTED=by manifest",
+                  "GIVEN=by caller = \"x\"" },
                 { "given wins over granted",
-                  { .capabilities = TEST_STRV("test.env"),
-                    .environment = TEST_STRV("GRANTED", "by caller") },
-                  "GRANTED=by caller", NULL },
+                  { .capabilities = TEST_STRV("test.env"), .environment = TEST_STRV("GRANTED", "by caller") },
+                  "GRANTED=by caller",
+                  NULL },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -154,23 +156,26 @@ static void test_environment_is_exactly_template_granted_given(void **state G_GN
 
                 test_expect_ok(r, &error, cases[i].name);
                 output = test_client_read_all(client, fd, 10 * TEST_USEC_PER_SEC);
-                expect_lines(output, (const char *const[]){ "PATH=/usr/bin:/bin", "HOME=/home/app", "LANG=C.UTF-8",
-                                                            "TERM=linux", cases[i].more, cases[i].more2, NULL });
+                expect_lines(output,
+                             (const char *const[]){ "PATH=/usr/bin:/bin", "HOME=/home/app", "LANG=C.UTF-8",
+                                                    "TERM=linux", cases[i].more, cases[i].more2, NULL });
         }
 }
 
 static void test_only_descriptors_0_1_2(void **state G_GNUC_UNUSED) {
         g_autofree char *output = NULL;
 
-        /* ls looks at the shell, which has nothing of its own open; looking at itself it would find its folder. */
+        /* ls looks at the shell, which has nothing of its own open; looking at itself it would find its
+         * folder. */
         assert_int_equal(test_client_launch_shell(client, NULL, "ls /proc/$$/fd; true", &output), 0);
         assert_string_equal(output, "0\n1\n2\n");
 }
 
 static void test_no_privileges(void **state G_GNUC_UNUSED) {
         static const char *const expected[] = {
-                "Uid:\t1000\t1000\t1000\t1000", "Gid:\t1000\t1000\t1000\t1000", "CapInh:\t0000000000000000",
-                "CapPrm:\t0000000000000000",    "CapEff:\t0000000000000000",    "CapBnd:\t0000000000000000",
+                "Uid:\t1000\t1000\t1000\t1000", "Gid:\t1000\t1000\t1000\t1000",
+                "CapInh:\t0000000000000000",    "CapPrm:\t0000000000000000",
+                "CapEff:\t0000000000000000",    "CapBnd:\t0000000000000000",
                 "CapAmb:\t0000000000000000",    "NoNewPrivs:\t1",
         };
         g_autofree char *output = NULL;
@@ -293,8 +298,8 @@ static void test_pid_is_the_hosts(void **state G_GNUC_UNUSED) {
         assert_true(status.st_uid >= 65536);
 }
 
-/* Mounts of a sandbox without what differs from one to the next: ids, device numbers, peers, options of the file
- * system. Sorted by the kernel: in the order in which they were made. */
+/* Mounts of a sandbox without what differs from one to the next: ids, device numbers, peers, options of the
+ * file system. Sorted by the kernel: in the order in which they were made. */
 static char *normalize_mounts(const char *mountinfo) {
         g_autoptr(GString) text = g_string_new(NULL);
         g_auto(GStrv) lines = g_strsplit(mountinfo, "\n", -1);
@@ -310,8 +315,9 @@ static char *normalize_mounts(const char *mountinfo) {
 }
 
 static const char what_is_inside[] =
-        "echo MOUNTS; cat /proc/self/mountinfo; echo END; env | sort; ls -la /gateways /gateways/folder /home /tmp | "
-        "sed 's/  *[A-Z][a-z][a-z]  *[0-9][0-9]* [0-9:]* / /'; cat /proc/self/status | grep -E '^(Uid|Gid|Cap|No)'";
+        "echo MOUNTS; cat /proc/self/mountinfo; echo END; env | sort; "
+        "ls -la /gateways /gateways/folder /home /tmp | sed 's/  *[A-Z][a-z][a-z]  *[0-9][0-9]* [0-9:]* / /'; "
+        "grep -E '^(Uid|Gid|Cap|No)' /proc/self/status";
 
 static char *describe(const char *output) {
         const char *mounts = strstr(output, "MOUNTS\n"), *end = strstr(output, "END\n");
@@ -319,7 +325,8 @@ static char *describe(const char *output) {
         assert_non_null(mounts);
         assert_non_null(end);
 
-        g_autofree char *part = g_strndup(mounts + strlen("MOUNTS\n"), (size_t) (end - mounts) - strlen("MOUNTS\n"));
+        g_autofree char *part = g_strndup(mounts + strlen("MOUNTS\n"),
+                                          (size_t) (end - mounts) - strlen("MOUNTS\n"));
         g_autofree char *normal = normalize_mounts(part);
 
         return g_strconcat(normal, end, NULL);
@@ -354,7 +361,8 @@ static void test_exit_is_never_told_before_the_answer(void **state G_GNUC_UNUSED
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         TestRequest request = { .argv = TEST_STRV("/bin/true") };
 
-        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error, "CreateSandbox");
+        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error,
+                       "CreateSandbox");
         for (unsigned i = 0; i < ROUNDS_AT_ONCE; i++) {
                 g_auto(TestProgram) launched = { NULL }, run = { NULL };
                 const TestExit *exit;
@@ -362,7 +370,8 @@ static void test_exit_is_never_told_before_the_answer(void **state G_GNUC_UNUSED
                 /* Both fail the test themselves when the end is there before the answer. */
                 test_expect_ok(test_client_launch(client, &request, &launched, &error), &error, "Launch");
                 test_expect_ok(test_client_run(client, sandbox, &request, &run, &error), &error, "Run");
-                assert_int_equal(test_client_wait(client, launched.process, 10 * TEST_USEC_PER_SEC, &exit), 0);
+                assert_int_equal(test_client_wait(client, launched.process, 10 * TEST_USEC_PER_SEC, &exit),
+                                 0);
                 assert_string_equal(exit->reason, "exited");
                 assert_int_equal(exit->status, 0);
                 assert_int_equal(exit->pid, launched.pid);
@@ -387,11 +396,13 @@ static void test_argv_goes_to_exec_as_it_is(void **state G_GNUC_UNUSED) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autofree char *sandbox = NULL, *output = NULL;
 
-        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error, "CreateSandbox");
-        assert_int_equal(test_client_exec(client, sandbox,
-                                          TEST_STRV("printf", "<%s>", "$HOME; `id`", "", "a b", "\xc3\xa4\n*"),
-                                          &output),
-                         0);
+        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error,
+                       "CreateSandbox");
+        assert_int_equal(
+                test_client_exec(client, sandbox,
+                                 TEST_STRV("printf", "<%s>", "$HOME; `id`", "", "a b", "\xc3\xa4\n*"),
+                                 &output),
+                0);
         assert_string_equal(output, "<$HOME; `id`><><a b><\xc3\xa4\n*>");
 }
 
@@ -448,21 +459,24 @@ static void test_default_template_is_read_only_where_it_says(void **state G_GNUC
                 { "/proc is the sandbox's", "test $(ls -d /proc/[0-9]* | wc -l) -lt 10", 0 },
                 { "kernel settings cannot be changed", "echo 1 2>/dev/null >/proc/sys/vm/drop_caches", 2 },
                 { "cgroupfs cannot be written",
-                  "for f in $(find /sys/fs/cgroup -name tasks 2>/dev/null); do test -w $f && exit 3; done; exit 0", 0 },
+                  "for f in $(find /sys/fs/cgroup -name tasks 2>/dev/null); do test -w $f && exit 3; done; "
+                  "exit 0",
+                  0 },
                 { "no nested user namespace", "unshare -U true 2>/dev/null", 1 },
                 { "processes of the host cannot be seen", "grep -l bulkhead[d] /proc/[0-9]*/cmdline", 1 },
         };
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autofree char *sandbox = NULL;
 
-        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error, "CreateSandbox");
+        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error,
+                       "CreateSandbox");
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *output = NULL;
                 int status = test_client_shell(client, sandbox, cases[i].script, &output);
 
                 if (status != cases[i].status)
-                        fail_msg("%s: status %d instead of %d; output: %s", cases[i].name, status, cases[i].status,
-                                 output);
+                        fail_msg("%s: status %d instead of %d; output: %s", cases[i].name, status,
+                                 cases[i].status, output);
         }
 }
 

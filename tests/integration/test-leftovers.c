@@ -2,8 +2,8 @@
 /*
  * The last test: nothing of any instance that the tests before made is left on the machine
  *
- * Each fixture has written a line "pid instance root" into the registry of this build. Instances whose test program
- * still runs (another terminal) are left to it. After all, the registry starts anew.
+ * Each fixture has written a line "pid instance root" into the registry of this build. Instances whose test
+ * program still runs (another terminal) are left to it. After all, the registry starts anew.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -22,10 +22,12 @@ static TestClient *root, *member, *second, *outsider;
 static void prepare(TestService *service) {
         g_free(test_service_write(service, "host/file.txt", "file\n"));
         test_service_add_bind(service, "owners.low", "host/file.txt", "/gateways/low", true);
-        g_free(test_service_write(service, "etc/bulkhead/manifests.d/owners.high.json",
-                                  "{ \"version\": \"1\", \"capabilities\": [ { \"name\": \"owners.high\", \"risk\": \"high\",\n"
-                                  "  \"gateways\": [ { \"id\": \"env\", \"config\": [ { \"name\": \"A\", \"value\": \"1\" } ] } ]\n"
-                                  "} ] }\n"));
+        g_free(test_service_write(
+                service, "etc/bulkhead/manifests.d/owners.high.json",
+                "{ \"version\": \"1\", \"capabilities\": [ { \"name\": \"owners.high\", \"risk\": \"high\",\n"
+                "  \"gateways\": [ { \"id\": \"env\",\n"
+                "    \"config\": [ { \"name\": \"A\", \"value\": \"1\" } ] } ]\n"
+                "} ] }\n"));
         test_service_add_template(service, "special", "[Process]\nStopTimeoutSec=1\n");
 }
 
@@ -58,8 +60,8 @@ static int call_method(TestClient *client, const char *path, const char *interfa
                        const char *argument, sd_bus_message **ret_reply, sd_bus_error *error) {
         g_autoptr(sd_bus_message) call = NULL;
 
-        assert_true(sd_bus_message_new_method_call(test_client_get_bus(client), &call, TEST_BUS_NAME, path, interface,
-                                                   method) >= 0);
+        assert_true(sd_bus_message_new_method_call(test_client_get_bus(client), &call, TEST_BUS_NAME, path,
+                                                   interface, method) >= 0);
         if (argument)
                 assert_true(sd_bus_message_append(call, "s", argument) >= 0);
         return test_client_call(client, call, ret_reply, error);
@@ -78,8 +80,8 @@ static void test_owner_is_who_the_bus_says(void **state G_GNUC_UNUSED) {
         g_autoptr(sd_bus_message) reply = NULL;
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         uint32_t owner = 0;
-        int r = sd_bus_get_property(test_client_get_bus(member), TEST_BUS_NAME, sandbox, TEST_SANDBOX, "Owner", &error,
-                                    &reply, "u");
+        int r = sd_bus_get_property(test_client_get_bus(member), TEST_BUS_NAME, sandbox, TEST_SANDBOX,
+                                    "Owner", &error, &reply, "u");
 
         test_expect_ok(r, &error, "Owner");
         assert_true(sd_bus_message_read(reply, "u", &owner) >= 0);
@@ -115,8 +117,8 @@ static char *ask(TestClient *client, const char *path, const char *name, size_t 
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autofree char *text = NULL;
         size_t size;
-        int r = call_method(client, path, probes[probe].interface, probes[probe].method, probes[probe].argument, &reply,
-                            &error);
+        int r = call_method(client, path, probes[probe].interface, probes[probe].method,
+                            probes[probe].argument, &reply, &error);
 
         if (r < 0)
                 text = g_strdup_printf("%s: %s", error.name, error.message);
@@ -128,7 +130,8 @@ static char *ask(TestClient *client, const char *path, const char *name, size_t 
                 else {
                         FILE *stream = open_memstream(&text, &size);
 
-                        assert_true(sd_bus_message_dump(reply, stream, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY) >= 0);
+                        assert_true(sd_bus_message_dump(reply, stream, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY) >=
+                                    0);
                         (void) fclose(stream);
                 }
         }
@@ -156,7 +159,8 @@ static void expect_unreachable(TestClient *client, const char *hidden, const cha
                 sd_bus_error_free(&errors[i]);
         }
         for (size_t i = 0; i < G_N_ELEMENTS(probes); i++) {
-                g_autofree char *of_hidden = ask(client, hidden, "hidden", i), *of_never = ask(client, never, "never", i);
+                g_autofree char *of_hidden = ask(client, hidden, "hidden", i),
+                                *of_never = ask(client, never, "never", i);
 
                 if (!g_str_equal(of_hidden, of_never))
                         fail_msg("%s.%s tells a hidden sandbox from none: '%s' and '%s'", probes[i].interface,
@@ -178,8 +182,10 @@ static char *path_of(uid_t owner, const char *name) {
 
 static void test_objects_of_others_do_not_exist(void **state G_GNUC_UNUSED) {
         g_autofree char *of_root = create(root, "hidden"), *of_second = create(second, "hidden");
-        g_autofree char *full_root = path_of(0, "hidden"), *full_second = path_of(SECOND_MEMBER_UID, "hidden"),
-                        *never_root = path_of(0, "never"), *never_second = path_of(SECOND_MEMBER_UID, "never");
+        g_autofree char *full_root = path_of(0, "hidden"),
+                        *full_second = path_of(SECOND_MEMBER_UID, "hidden"),
+                        *never_root = path_of(0, "never"),
+                        *never_second = path_of(SECOND_MEMBER_UID, "never");
         g_auto(GStrv) sees = test_client_list(member);
 
         assert_int_equal(g_strv_length(sees), 0);
@@ -209,7 +215,8 @@ static void test_names_of_others_are_not_told(void **state G_GNUC_UNUSED) {
         g_free(create(root, "hidden"));
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-                int r = call_method(member, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", cases[i].name, NULL, &error);
+                int r = call_method(member, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", cases[i].name, NULL,
+                                    &error);
 
                 test_expect_error(r, &error, cases[i].error, cases[i].name);
         }
@@ -232,7 +239,8 @@ static void test_enumeration_hides_others(void **state G_GNUC_UNUSED) {
                 g_autofree char *text = NULL;
                 FILE *stream;
                 size_t size;
-                int r = call_method(member, TEST_BUS_PATH, calls[i].interface, calls[i].method, NULL, &reply, &error);
+                int r = call_method(member, TEST_BUS_PATH, calls[i].interface, calls[i].method, NULL, &reply,
+                                    &error);
 
                 test_expect_ok(r, &error, calls[i].method);
                 stream = open_memstream(&text, &size);
@@ -243,13 +251,15 @@ static void test_enumeration_hides_others(void **state G_GNUC_UNUSED) {
 }
 
 static void test_root_reaches_everybodys(void **state G_GNUC_UNUSED) {
-        g_autofree char *of_member = create(member, "theirs"), *name = g_strdup_printf("%u:theirs", TEST_MEMBER_UID),
+        g_autofree char *of_member = create(member, "theirs"),
+                        *name = g_strdup_printf("%u:theirs", TEST_MEMBER_UID),
                         *expected = path_of(TEST_MEMBER_UID, "theirs");
         g_autoptr(sd_bus_message) reply = NULL;
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         const char *path;
 
-        test_expect_ok(call_method(root, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", name, &reply, &error), &error, name);
+        test_expect_ok(call_method(root, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", name, &reply, &error),
+                       &error, name);
         assert_true(sd_bus_message_read(reply, "o", &path) >= 0);
         assert_string_equal(path, expected);
         test_client_subscribe(root); /* not the creating connection */
@@ -275,7 +285,8 @@ static void test_signals_are_for_the_owner_only(void **state G_GNUC_UNUSED) {
         TestRequest request = { .argv = TEST_STRV("/bin/true") };
 
         /* even for a member that asks for every signal there is */
-        assert_true(sd_bus_match_signal(test_client_get_bus(member), NULL, NULL, NULL, NULL, NULL, NULL, NULL) >= 0);
+        assert_true(sd_bus_match_signal(test_client_get_bus(member), NULL, NULL, NULL, NULL, NULL, NULL,
+                                        NULL) >= 0);
         test_client_subscribe(member);
         test_expect_ok(test_client_launch(root, &request, &program, &error), &error, "Launch");
         assert_int_equal(test_client_wait(root, program.process, 10 * TEST_USEC_PER_SEC, NULL), 0);
@@ -291,7 +302,9 @@ static void test_what_only_root_may_ask_for(void **state G_GNUC_UNUSED) {
         } cases[] = {
                 { "another template", { .template_name = "special" }, TEST_ACCESS_DENIED },
                 { "root inside", { .user = "0" }, TEST_ACCESS_DENIED },
-                { "a capability of high risk", { .capabilities = TEST_STRV("owners.high") }, "CapabilityNotAllowed" },
+                { "a capability of high risk",
+                  { .capabilities = TEST_STRV("owners.high") },
+                  "CapabilityNotAllowed" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -300,7 +313,8 @@ static void test_what_only_root_may_ask_for(void **state G_GNUC_UNUSED) {
 
                 print_message("         %s\n", cases[i].what);
                 request.argv = TEST_STRV("/bin/true");
-                test_expect_error(test_client_launch(member, &request, NULL, &error), &error, cases[i].error, NULL);
+                test_expect_error(test_client_launch(member, &request, NULL, &error), &error, cases[i].error,
+                                  NULL);
                 test_expect_ok(test_client_launch(root, &request, NULL, &none), &none, cases[i].what);
         }
         test_client_wait_empty(root);
@@ -320,7 +334,8 @@ static void test_outsider_is_refused_by_the_bus(void **state G_GNUC_UNUSED) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
                 g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-                int r = call_method(outsider, calls[i].path, calls[i].interface, calls[i].method, NULL, NULL, &error);
+                int r = call_method(outsider, calls[i].path, calls[i].interface, calls[i].method, NULL, NULL,
+                                    &error);
 
                 test_expect_error(r, &error, TEST_ACCESS_DENIED, NULL);
         }
@@ -328,13 +343,15 @@ static void test_outsider_is_refused_by_the_bus(void **state G_GNUC_UNUSED) {
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         TestRequest request = { .argv = TEST_STRV("/bin/true") };
 
-        test_expect_error(test_client_launch(outsider, &request, NULL, &error), &error, TEST_ACCESS_DENIED, NULL);
+        test_expect_error(test_client_launch(outsider, &request, NULL, &error), &error, TEST_ACCESS_DENIED,
+                          NULL);
 }
 
 static void test_only_root_may_own_the_name(void **state G_GNUC_UNUSED) {
-        assert_true(sd_bus_request_name(test_client_get_bus(member), TEST_BUS_NAME, SD_BUS_NAME_REPLACE_EXISTING) < 0);
-        assert_true(sd_bus_request_name(test_client_get_bus(outsider), TEST_BUS_NAME, SD_BUS_NAME_REPLACE_EXISTING) <
-                    0);
+        assert_true(sd_bus_request_name(test_client_get_bus(member), TEST_BUS_NAME,
+                                        SD_BUS_NAME_REPLACE_EXISTING) < 0);
+        assert_true(sd_bus_request_name(test_client_get_bus(outsider), TEST_BUS_NAME,
+                                        SD_BUS_NAME_REPLACE_EXISTING) < 0);
 }
 
 #define owners_test(function) cmocka_unit_test_setup_teardown(function, open_clients, close_clients)

@@ -54,7 +54,8 @@ static void run_until_up(const char *sandbox, const char *script, TestProgram *r
 
         assert_return_code(pipe2(fds, O_CLOEXEC), errno);
         test_expect_ok(test_client_run(client, sandbox,
-                                       &(TestRequest){ .argv = TEST_STRV("/bin/sh", "-c", script), .stdout_fd = fds[1] },
+                                       &(TestRequest){ .argv = TEST_STRV("/bin/sh", "-c", script),
+                                                       .stdout_fd = fds[1] },
                                        ret, &error),
                        &error, "Run");
         (void) close(fds[1]);
@@ -73,7 +74,8 @@ static unsigned count_marked(const char *marker) {
         unsigned n = 0;
 
         for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
-                g_autofree char *path = g_build_filename("/proc", entry->d_name, "cmdline", NULL), *text = NULL;
+                g_autofree char *path = g_build_filename("/proc", entry->d_name, "cmdline", NULL),
+                                *text = NULL;
                 size_t size;
 
                 if (g_ascii_isdigit(entry->d_name[0]) && g_file_get_contents(path, &text, &size, NULL))
@@ -83,20 +85,39 @@ static unsigned count_marked(const char *marker) {
         return n;
 }
 
-/* sleep takes several numbers: 4101 of them marks ours among all sleeps of the machine. */
-static const char stubborn[] = "trap '' TERM HUP INT\n"
-                               "(trap '' TERM; exec sleep 1000 0.4101) &\n"
-                               "(setsid sh -c \"trap '' TERM; (setsid sleep 1000 0.4101 &) ; exec sleep 1000 0.4101\" &)\n"
-                               "sleep 0.1; echo up; while :; do sleep 0.05; done";
+/* sleep takes several numbers and adds them up: one of them marks ours among all sleeps of the machine, and
+ * those of this test program among those of another that runs at the same time. */
+static char *make_marker(unsigned number) {
+        return g_strdup_printf("0.%07d%u", (int) getpid(), number);
+}
+
+static char *make_stubborn_script(const char *marker) {
+        return g_strdup_printf(
+                "trap '' TERM HUP INT\n"
+                "(trap '' TERM; exec sleep 1000 %s) &\n"
+                "(setsid sh -c \"trap '' TERM; (setsid sleep 1000 %s &) ; exec sleep 1000 %s\" &)\n"
+                "echo up; while :; do sleep 0.05; done",
+                marker, marker, marker);
+}
+
+/* Shells on their way to exec have the marker too, for a moment. */
+static void wait_marked(const char *marker, unsigned expected) {
+        uint64_t end = test_now_usec() + SLACK_USEC;
+
+        while (count_marked(marker) != expected && test_now_usec() < end)
+                test_client_idle(client, 10 * 1000);
+        assert_int_equal(count_marked(marker), expected);
+}
 
 static void expect_stubborn_ends(const TestRequest *request, uint64_t timeout_usec, uint64_t expected_usec) {
-        g_autofree char *sandbox = create(request);
+        g_autofree char *sandbox = create(request), *marker = make_marker(1),
+                        *script = make_stubborn_script(marker);
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_auto(TestProgram) program = { NULL };
         const TestExit *exit;
 
-        run_until_up(sandbox, stubborn, &program);
-        assert_int_equal(count_marked("0.4101"), 3 + 1); /* three sleeps, and the shell with the script itself */
+        run_until_up(sandbox, script, &program);
+        wait_marked(marker, 3 + 1); /* three sleeps, and the shell with the script itself */
 
         uint64_t start = test_now_usec();
 
@@ -105,11 +126,12 @@ static void expect_stubborn_ends(const TestRequest *request, uint64_t timeout_us
         uint64_t took = test_now_usec() - start;
 
         /* Stop answers when everything is gone: not later. */
-        assert_int_equal(count_marked("0.4101"), 0);
+        assert_int_equal(count_marked(marker), 0);
         assert_false(is_pid_alive(program.pid));
         print_message("         stopped after %.2f s\n", (double) took / 1e6);
         if (took + 10 * 1000 < expected_usec || took > expected_usec + SLACK_USEC)
-                fail_msg("Stop took %.2f s, not about %.2f s", (double) took / 1e6, (double) expected_usec / 1e6);
+                fail_msg("Stop took %.2f s, not about %.2f s", (double) took / 1e6,
+                         (double) expected_usec / 1e6);
         assert_int_equal(test_client_wait(client, program.process, TEST_USEC_PER_SEC, &exit), 0);
         assert_string_equal(exit->reason, "killed");
         assert_int_equal(exit->status, SIGKILL);
@@ -168,14 +190,13 @@ static void test_empty_sandbox_stops_at_once(void **state G_GNUC_UNUSED) {
 }
 
 static void test_launched_sandbox_goes_with_its_program(void **state G_GNUC_UNUSED) {
-        g_autofree char *output = NULL;
+        g_autofree char *marker = make_marker(2), *output = NULL;
+        g_autofree char *script = g_strdup_printf(
+                "(setsid sleep 1000 %s >/dev/null 2>&1 </dev/null &) ; exit 4", marker);
 
         /* its orphan does not keep it */
-        assert_int_equal(test_client_launch_shell(client, NULL,
-                                                  "(setsid sleep 1000 0.4102 >/dev/null 2>&1 </dev/null &) ; exit 4",
-                                                  &output),
-                         4);
-        assert_int_equal(count_marked("0.4102"), 0);
+        assert_int_equal(test_client_launch_shell(client, NULL, script, &output), 4);
+        assert_int_equal(count_marked(marker), 0);
 }
 
 static void test_program_killed_by_itself_is_told(void **state G_GNUC_UNUSED) {
@@ -195,10 +216,11 @@ static void test_program_killed_by_itself_is_told(void **state G_GNUC_UNUSED) {
                 g_auto(TestProgram) program = { NULL };
                 const TestExit *exit;
 
-                test_expect_ok(test_client_run(client, sandbox,
-                                               &(TestRequest){ .argv = TEST_STRV("/bin/sh", "-c", cases[i].script) },
-                                               &program, &error),
-                               &error, cases[i].script);
+                test_expect_ok(
+                        test_client_run(client, sandbox,
+                                        &(TestRequest){ .argv = TEST_STRV("/bin/sh", "-c", cases[i].script) },
+                                        &program, &error),
+                        &error, cases[i].script);
                 assert_int_equal(test_client_wait(client, program.process, 10 * TEST_USEC_PER_SEC, &exit), 0);
                 assert_string_equal(exit->reason, cases[i].reason);
                 assert_int_equal(exit->status, cases[i].status);
@@ -230,10 +252,12 @@ static void test_two_stops_at_once_are_both_answered(void **state) {
 static void test_killed_shim_takes_only_its_own_sandbox(void **state G_GNUC_UNUSED) {
         g_autofree char *victim = create(&(TestRequest){ .name = "victim" });
         g_autofree char *other = create(&(TestRequest){ .name = "other" });
+        g_autofree char *marker = make_marker(3),
+                        *script = g_strdup_printf("echo up; exec sleep 1000 %s", marker);
         g_auto(TestProgram) program = { NULL };
         const TestExit *exit;
 
-        run_until_up(victim, "echo up; exec sleep 1000 0.4103", &program);
+        run_until_up(victim, script, &program);
 
         /* The program's parent is init, its parent LXC's monitor, and its parent the shim. */
         uint32_t pid = program.pid;
@@ -252,12 +276,7 @@ static void test_killed_shim_takes_only_its_own_sandbox(void **state G_GNUC_UNUS
         assert_return_code(kill((pid_t) pid, SIGKILL), errno);
         assert_int_equal(test_client_wait(client, program.process, 10 * TEST_USEC_PER_SEC, &exit), 0);
         assert_string_equal(exit->reason, "lost");
-
-        uint64_t end = test_now_usec() + SLACK_USEC;
-
-        while (count_marked("0.4103") > 0 && test_now_usec() < end)
-                test_client_idle(client, 10 * 1000);
-        assert_int_equal(count_marked("0.4103"), 0);
+        wait_marked(marker, 0);
         assert_int_equal(test_client_shell(client, other, "true", NULL), 0);
 }
 
