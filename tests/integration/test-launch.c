@@ -316,7 +316,8 @@ static char *normalize_mounts(const char *mountinfo) {
 
 static const char what_is_inside[] =
         "echo MOUNTS; cat /proc/self/mountinfo; echo END; env | sort; "
-        "ls -la /gateways /gateways/folder /home /tmp | sed 's/  *[A-Z][a-z][a-z]  *[0-9][0-9]* [0-9:]* / /'; "
+        "ls -la /gateways /gateways/folder /home /tmp | "
+        "sed 's/  *[A-Z][a-z][a-z]  *[0-9][0-9]* [0-9:]* / /'; "
         "grep -E '^(Uid|Gid|Cap|No)' /proc/self/status";
 
 static char *describe(const char *output) {
