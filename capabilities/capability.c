@@ -8,9 +8,9 @@
 
 struct Capability {
         gatomicrefcount n_refs;
-        char *name;         /* owned */
-        char *description;  /* owned */
-        const char *risk;   /* static */
+        char *name;        /* owned */
+        char *description; /* owned */
+        const char *risk;  /* static */
         bool is_default;
         GPtrArray *files;    /* owned char *, ends with NULL */
         GPtrArray *gateways; /* static const char *, ends with NULL */
@@ -126,7 +126,8 @@ char *const *capability_get_gateways(const Capability *capability) {
         return (char *const *) capability->gateways->pdata;
 }
 
-static int capability_plan_gateway(const Capability *capability, const GatewayOps *ops, Plan *plan, Error *error) {
+static int capability_plan_gateway(const Capability *capability, const GatewayOps *ops, Plan *plan,
+                                   Error *error) {
         for (guint i = 0; i < capability->configs->len; i++) {
                 const GatewayConfig *config = g_ptr_array_index(capability->configs, i);
                 const PlanOrigin *origin = config->origin;

@@ -71,7 +71,8 @@ static int read_id(const JsonCursor *at, void *userdata) {
         if (g_strv_contains(contract_ids, id)) {
                 g_autofree char *list = g_strjoinv(", ", (char **) ids);
 
-                return json_error(at, "Gateway '%s' is not built in this version, expected one of: %s", id, list);
+                return json_error(at, "Gateway '%s' is not built in this version, expected one of: %s", id,
+                                  list);
         }
         return json_error_choice(at, "gateway", id, contract_ids, ids);
 }
@@ -102,7 +103,8 @@ static int entry_read_row(const Entry *entry, const JsonCursor *row, ManifestCap
 
         json_cursor_get_place(row, &line, &column);
         /* Rows of a capability without a name are read too, for what is wrong in them. */
-        origin = plan_origin_new(capability->name ?: "unnamed", json_document_get_file(row->document), line, column);
+        origin = plan_origin_new(capability->name ?: "unnamed", json_document_get_file(row->document), line,
+                                 column);
         r = gateway_config_parse(entry->ops, row, origin, &config);
         if (r < 0)
                 return r;
@@ -118,7 +120,8 @@ static int read_entry(const JsonCursor *at, ManifestCapability *capability) {
         result = json_read_object(at, entry_fields, JSON_UNKNOWN_WARNING, &entry);
         if (!entry.ops || !entry.has_rows)
                 return result;
-        for (bool more = json_cursor_get_first(&entry.rows, &row); more; more = json_cursor_get_next(&row, &row))
+        for (bool more = json_cursor_get_first(&entry.rows, &row); more;
+             more = json_cursor_get_next(&row, &row))
                 if (entry_read_row(&entry, &row, capability) < 0)
                         result = -EBADMSG;
         return result;
@@ -246,14 +249,16 @@ static int read_version(const JsonCursor *at, void *userdata) {
 
         manifest->has_version = true;
         if (json_is_integer(value) && json_integer_value(value) == 1) {
-                json_warning(at, "Version 1 is written as a number, expected the string \"" MANIFEST_VERSION "\"");
+                json_warning(at, "Version 1 is written as a number, expected the string \"" MANIFEST_VERSION
+                                 "\"");
                 return 0;
         }
         r = json_read_string(at, 1, CAPABILITY_NAME_MAX, &version);
         if (r < 0)
                 return r;
         if (strcmp(version, MANIFEST_VERSION) != 0)
-                return json_error(at, "Version '%s' is not known, expected \"" MANIFEST_VERSION "\"", version);
+                return json_error(at, "Version '%s' is not known, expected \"" MANIFEST_VERSION "\"",
+                                  version);
         return 0;
 }
 

@@ -94,8 +94,8 @@ static void load_finding(StoreLoad *load, const char *file, const char *format, 
  * Files
  */
 
-/* NULL, or what is wrong with who may write it. Our own files count as root's: who is not root loads a store to
- * look at it, and could as well change what it prints. */
+/* NULL, or what is wrong with who may write it. Our own files count as root's: who is not root loads a store
+ * to look at it, and could as well change what it prints. */
 static const char *check_owner(const struct stat *st) {
         if (st->st_uid != 0 && st->st_uid != geteuid())
                 return "does not belong to root";
@@ -111,8 +111,8 @@ static int open_in_root(const StoreLoad *load, const char *path, int flags) {
         return fs_open_in(load->root_fd, path + size, flags, 0, 0);
 }
 
-static void list_names(StoreLoad *load, const StoreKind *kind, DIR *stream, const char *folder, bool is_refused,
-                       GHashTable *files) {
+static void list_names(StoreLoad *load, const StoreKind *kind, DIR *stream, const char *folder,
+                       bool is_refused, GHashTable *files) {
         const struct dirent *entry;
         size_t n = 0;
 
@@ -128,7 +128,8 @@ static void list_names(StoreLoad *load, const StoreKind *kind, DIR *stream, cons
                         continue;
                 }
                 if (++n > MANIFESTS_MAX) {
-                        load_finding(load, folder, "More than %u %s, none is read", MANIFESTS_MAX, kind->name);
+                        load_finding(load, folder, "More than %u %s, none is read", MANIFESTS_MAX,
+                                     kind->name);
                         g_hash_table_remove_all(files);
                         return;
                 }
@@ -139,8 +140,8 @@ static void list_names(StoreLoad *load, const StoreKind *kind, DIR *stream, cons
         }
 }
 
-/* Adds the files of one level to @files; they replace those of the same name, also when they are not going to be
- * read: without that, damaging a higher level would bring back what it replaces and masks. */
+/* Adds the files of one level to @files; they replace those of the same name, also when they are not going to
+ * be read: without that, damaging a higher level would bring back what it replaces and masks. */
 static void list_folder(StoreLoad *load, const StoreKind *kind, const char *folder, GHashTable *files) {
         autofd int fd = open_in_root(load, folder, O_RDONLY | O_DIRECTORY);
         const char *problem;
@@ -283,7 +284,8 @@ static void definitions_free(void *userdata) {
         g_free(definitions);
 }
 
-static void add_definition(GHashTable *by_name, const char *path, ManifestCapability *definition, bool is_default) {
+static void add_definition(GHashTable *by_name, const char *path, ManifestCapability *definition,
+                           bool is_default) {
         Definitions *definitions = g_hash_table_lookup(by_name, definition->name);
 
         if (!definitions) {
@@ -292,8 +294,8 @@ static void add_definition(GHashTable *by_name, const char *path, ManifestCapabi
                 g_hash_table_insert(by_name, g_strdup(definition->name), definitions);
         }
         if (definition->has_errors && !definitions->error)
-                definitions->error =
-                        plan_origin_new(definition->name, path, definition->line, definition->column);
+                definitions->error = plan_origin_new(definition->name, path, definition->line,
+                                                     definition->column);
         capability_add_definition(definitions->capability, path, definition);
 }
 
@@ -318,8 +320,8 @@ static void read_default(StoreLoad *load, const char *name G_GNUC_UNUSED, const 
         read_manifest(load, path, text, size, true, by_name);
 }
 
-static void read_on_request(StoreLoad *load, const char *name G_GNUC_UNUSED, const char *path, const char *text,
-                            size_t size, GHashTable *by_name) {
+static void read_on_request(StoreLoad *load, const char *name G_GNUC_UNUSED, const char *path,
+                            const char *text, size_t size, GHashTable *by_name) {
         read_manifest(load, path, text, size, false, by_name);
 }
 
@@ -334,12 +336,13 @@ static void check_alone(StoreLoad *load, Definitions *definitions) {
                 return;
         store_add_finding(load->store, true, error.file ?: "", error.line, error.column, error.path ?: "",
                           error.message);
-        definitions->error = plan_origin_new(capability_get_name(definitions->capability), error.file, error.line,
-                                             error.column);
+        definitions->error = plan_origin_new(capability_get_name(definitions->capability), error.file,
+                                             error.line, error.column);
 }
 
 static void load_manifests(StoreLoad *load, const StoreKind *kind, char *const *folders) {
-        g_autoptr(GHashTable) by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, definitions_free);
+        g_autoptr(GHashTable)
+                by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, definitions_free);
         Store *store = load->store;
         GHashTable *good = kind->is_default ? store->defaults : store->on_request;
         Definitions *definitions;
@@ -373,8 +376,8 @@ static void read_template(StoreLoad *load, const char *name, const char *path, c
         g_autoptr(Template) template = NULL;
 
         if (!capability_name_is_valid(stem)) {
-                load_finding(load, path, "Invalid template name '%s', expected letters, digits, '.', '_' and '-'",
-                             stem);
+                load_finding(load, path,
+                             "Invalid template name '%s', expected letters, digits, '.', '_' and '-'", stem);
                 return;
         }
         if (strlen(text) != size) {
@@ -388,14 +391,16 @@ static void read_template(StoreLoad *load, const char *name, const char *path, c
                 store_add_finding(load->store, true, path, finding->line, 0, "", finding->text);
         }
         if (template)
-                g_hash_table_replace(load->store->templates, g_steal_pointer(&stem), g_steal_pointer(&template));
+                g_hash_table_replace(load->store->templates, g_steal_pointer(&stem),
+                                     g_steal_pointer(&template));
 }
 
 /*
  * The store
  */
 static const StoreKind kind_manifests = { "manifests", ".json", MANIFEST_SIZE_MAX, false, read_on_request };
-static const StoreKind kind_defaults = { "default manifests", ".json", MANIFEST_SIZE_MAX, true, read_default };
+static const StoreKind kind_defaults = { "default manifests", ".json", MANIFEST_SIZE_MAX, true,
+                                         read_default };
 static const StoreKind kind_templates = { "templates", ".conf", TEMPLATE_SIZE_MAX, false, read_template };
 
 static int compare_findings(const void *a, const void *b) {
@@ -438,7 +443,9 @@ static Store *store_new(void) {
 Store *store_load(const Places *places) {
         g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
         autofd int root_fd = open(places->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        StoreLoad load = { .store = store_new(), .root = places->root, .root_fd = root_fd, .checksum = checksum };
+        StoreLoad load = {
+                .store = store_new(), .root = places->root, .root_fd = root_fd, .checksum = checksum
+        };
 
         if (root_fd < 0)
                 load_finding(&load, places->root, "Cannot open the folder: %s", g_strerror(errno));
@@ -508,8 +515,8 @@ static int unknown_capability(const Store *store, const char *name, Error *error
         g_ptr_array_add(names, NULL);
         nearest = json_nearest(name, (const char *const *) names->pdata);
         if (nearest)
-                return error_setf(error, ERROR_UNKNOWN_CAPABILITY, "Unknown capability '%s'; did you mean '%s'",
-                                  name, nearest);
+                return error_setf(error, ERROR_UNKNOWN_CAPABILITY,
+                                  "Unknown capability '%s'; did you mean '%s'", name, nearest);
         return error_setf(error, ERROR_UNKNOWN_CAPABILITY, "Unknown capability '%s'", name);
 }
 
@@ -520,8 +527,7 @@ static void add_once(GPtrArray *capabilities, GHashTable *seen, Capability *capa
 }
 
 int store_resolve(const Store *store, char *const *names, GPtrArray **ret, Error *error) {
-        g_autoptr(GPtrArray) capabilities =
-                g_ptr_array_new_with_free_func((GDestroyNotify) capability_unref);
+        g_autoptr(GPtrArray) capabilities = g_ptr_array_new_with_free_func((GDestroyNotify) capability_unref);
         g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
 
         for (guint i = 0; i < store->capabilities->len; i++)
@@ -531,8 +537,8 @@ int store_resolve(const Store *store, char *const *names, GPtrArray **ret, Error
                 Capability *capability = store_find_capability(store, names[i]);
 
                 if (i >= CAPABILITIES_MAX)
-                        return error_setf(error, ERROR_LIMIT_REACHED, "More than %u capabilities in one request",
-                                          CAPABILITIES_MAX);
+                        return error_setf(error, ERROR_LIMIT_REACHED,
+                                          "More than %u capabilities in one request", CAPABILITIES_MAX);
                 /* A default of the same name stands in for nothing: what was asked for is not whole. */
                 if (!capability || g_hash_table_contains(store->taken_out, names[i]))
                         return unknown_capability(store, names[i], error);

@@ -3,9 +3,9 @@
 /*
  * Template files
  *
- * Sections, keys and values as in other ini files, with three differences that keep them strict: a comment is a
- * whole line that begins with '#' (a '#' behind a value belongs to the value), a key stands at most once, and
- * lists are separated by spaces, with double quotes around what has spaces in it (inside them \" and \\).
+ * Sections, keys and values as in other ini files, with three differences that keep them strict: a comment is
+ * a whole line that begins with '#' (a '#' behind a value belongs to the value), a key stands at most once,
+ * and lists are separated by spaces, with double quotes around what has spaces in it (inside them \" and \\).
  * GKeyFile is not used since it keeps no line numbers.
  */
 #include "capabilities/template.h"
@@ -21,12 +21,12 @@
 #define APP_ID   1000 /* of 'app' inside */
 #define APP_HOME "/home/app"
 
-#define NOBODY_ID       65534 /* what ids that have no place in the sandbox look like (user_namespaces(7)) */
-#define UPPER_SIZE_MIN  (64 * 1024ULL)
-#define UPPER_SIZE_MAX  (1ULL << 50)
-#define MEMORY_MIN      (1024 * 1024ULL) /* below it not even init starts */
-#define MEMORY_MAX      (1ULL << 50)
-#define TASKS_MAX       4194304ULL /* PID_MAX_LIMIT of the kernel */
+#define NOBODY_ID        65534 /* what ids that have no place in the sandbox look like (user_namespaces(7)) */
+#define UPPER_SIZE_MIN   (64 * 1024ULL)
+#define UPPER_SIZE_MAX   (1ULL << 50)
+#define MEMORY_MIN       (1024 * 1024ULL) /* below it not even init starts */
+#define MEMORY_MAX       (1ULL << 50)
+#define TASKS_MAX        4194304ULL /* PID_MAX_LIMIT of the kernel */
 #define TIMEOUT_MIN_USEC 100000ULL
 #define TIMEOUT_MAX_USEC 600000000ULL
 
@@ -199,7 +199,8 @@ static void strv_take(char ***to, char **from) {
 }
 
 /* A word with a meaning that all of @choices gives; NULL-terminated. -EINVAL after a finding. */
-static int read_choice(TemplateRead *read, const TemplateKey *key, const char *value, const char *const *choices) {
+static int read_choice(TemplateRead *read, const TemplateKey *key, const char *value,
+                       const char *const *choices) {
         g_autofree char *list = NULL;
         const char *nearest;
 
@@ -209,10 +210,10 @@ static int read_choice(TemplateRead *read, const TemplateKey *key, const char *v
         list = g_strjoinv(", ", (char **) choices);
         nearest = json_nearest(value, choices);
         if (nearest)
-                finding_add(read, "%s=%s is unknown; did you mean '%s', expected one of: %s", key->name, value,
-                            nearest, list);
+                finding_add(read, "%s='%s' is unknown; did you mean '%s', expected one of: %s", key->name,
+                            value, nearest, list);
         else
-                finding_add(read, "%s=%s is unknown, expected one of: %s", key->name, value, list);
+                finding_add(read, "%s='%s' is unknown, expected one of: %s", key->name, value, list);
         return -EINVAL;
 }
 
@@ -223,10 +224,11 @@ static void read_fixed(TemplateRead *read, const TemplateKey *key, const char *v
         if (strcmp(value, key->only) == 0)
                 return;
         if (key->only[0])
-                finding_add(read, "%s=%s is not supported by this version, expected '%s'", key->name, value,
+                finding_add(read, "%s='%s' is not supported by this version, expected '%s'", key->name, value,
                             key->only);
         else
-                finding_add(read, "%s=%s is not supported by this version, expected nothing", key->name, value);
+                finding_add(read, "%s='%s' is not supported by this version, expected nothing", key->name,
+                            value);
 }
 
 static void read_description(TemplateRead *read, const TemplateKey *key G_GNUC_UNUSED, const char *value) {
@@ -241,8 +243,8 @@ static int normalize_path(TemplateRead *read, const TemplateKey *key, char **pat
         int r;
 
         if (strlen(*path) >= PATH_SIZE_MAX) {
-                finding_add(read, "%s= has a path of %zu bytes, expected at most %u", key->name, strlen(*path),
-                            PATH_SIZE_MAX - 1);
+                finding_add(read, "%s= has a path of %zu bytes, expected at most %u", key->name,
+                            strlen(*path), PATH_SIZE_MAX - 1);
                 return -EINVAL;
         }
         r = plan_path_normalize(*path, &normal, &error);
@@ -279,8 +281,9 @@ static void read_layers(TemplateRead *read, const TemplateKey *key, const char *
                             SPEC_LAYER_HOST_USR);
         for (size_t i = 0; words[i]; i++) {
                 if (g_str_has_suffix(words[i], ".squashfs") || g_str_has_suffix(words[i], ".erofs")) {
-                        finding_add(read, "%s=: the image '%s' is not supported by this version, expected '%s' or "
-                                          "folders",
+                        finding_add(read,
+                                    "%s=: the image '%s' is not supported by this version, expected '%s' or "
+                                    "folders",
                                     key->name, words[i], SPEC_LAYER_HOST_USR);
                         return;
                 }
@@ -315,26 +318,28 @@ static void read_upper(TemplateRead *read, const TemplateKey *key, const char *v
         static const char *const choices[] = { "ephemeral", "none", NULL };
 
         if (strcmp(value, "persistent") == 0)
-                finding_add(read, "%s=%s is not supported by this version, expected one of: ephemeral, none",
+                finding_add(read,
+                            "%s='%s' is not supported by this version, expected one of: ephemeral, none",
                             key->name, value);
         else
                 read->has_upper = read_choice(read, key, value, choices) != 1;
 }
 
-static int read_size(TemplateRead *read, const TemplateKey *key, const char *value, uint64_t min, uint64_t max,
-                     uint64_t *ret) {
+static int read_size(TemplateRead *read, const TemplateKey *key, const char *value, uint64_t min,
+                     uint64_t max, uint64_t *ret) {
         uint64_t size;
         int r;
 
         r = parse_size(value, &size);
         if (r == -EINVAL) {
-                finding_add(read, "%s=%s is not a size, expected a number with K, M, G, T or no letter behind it",
+                finding_add(read,
+                            "%s='%s' is not a size, expected a number with K, M, G, T or no letter behind it",
                             key->name, value);
                 return r;
         }
         if (r < 0 || size < min || size > max) {
-                finding_add(read, "%s=%s is out of range, expected %" PRIu64 " to %" PRIu64 " bytes", key->name,
-                            value, min, max);
+                finding_add(read, "%s='%s' is out of range, expected %" PRIu64 " to %" PRIu64 " bytes",
+                            key->name, value, min, max);
                 return -ERANGE;
         }
         *ret = size;
@@ -350,7 +355,7 @@ static void read_network(TemplateRead *read, const TemplateKey *key, const char 
 
         /* Both have loopback only so far: no capability of this version can grant a link. */
         if (strcmp(value, "host") == 0)
-                finding_add(read, "%s=%s is refused, expected one of: veth, none", key->name, value);
+                finding_add(read, "%s='%s' is refused, expected one of: veth, none", key->name, value);
         else
                 (void) read_choice(read, key, value, choices);
 }
@@ -390,8 +395,8 @@ static void read_user(TemplateRead *read, const TemplateKey *key, const char *va
                         r = parse_id(end + 1, '\0', &gid, &end);
         }
         if (r < 0) {
-                finding_add(read, "%s=%s is not a user, expected 'app', 'root' or uid[:gid] from 0 to %u", key->name,
-                            value, NOBODY_ID - 1);
+                finding_add(read, "%s='%s' is not a user, expected 'app', 'root' or uid[:gid] from 0 to %u",
+                            key->name, value, NOBODY_ID - 1);
                 return;
         }
         spec->app_uid = uid;
@@ -436,8 +441,9 @@ static void read_halt_signal(TemplateRead *read, const TemplateKey *key, const c
         int halt_signal = parse_signal(value);
 
         if (halt_signal <= 0 || halt_signal == SIGSTOP || halt_signal == SIGCONT)
-                finding_add(read, "%s=%s is not a signal that ends programs, expected a name like SIGTERM or "
-                                  "SIGRTMIN+3, or a number",
+                finding_add(read,
+                            "%s='%s' is not a signal that ends programs, expected a name like SIGTERM or "
+                            "SIGRTMIN+3, or a number",
                             key->name, value);
         else
                 read->template->spec->halt_signal = halt_signal;
@@ -447,7 +453,8 @@ static void read_timeout(TemplateRead *read, const TemplateKey *key, const char 
         uint64_t usec;
 
         if (parse_seconds(value, &usec) < 0 || usec < TIMEOUT_MIN_USEC || usec > TIMEOUT_MAX_USEC)
-                finding_add(read, "%s=%s is not a time, expected seconds from 0.1 to 600", key->name, value);
+                finding_add(read, "%s='%s' is not a time, expected seconds from 0.1 to 600", key->name,
+                            value);
         else
                 *ret_usec = usec;
 }
@@ -474,7 +481,7 @@ static void read_tasks(TemplateRead *read, const TemplateKey *key, const char *v
         if (strcmp(value, "infinity") == 0)
                 read->template->spec->tasks_max = 0;
         else if (parse_number(value, TASKS_MAX, &tasks, &end) < 0 || *end || tasks == 0)
-                finding_add(read, "%s=%s is not a number of tasks, expected 1 to %" PRIu64 " or 'infinity'",
+                finding_add(read, "%s='%s' is not a number of tasks, expected 1 to %" PRIu64 " or 'infinity'",
                             key->name, value, (uint64_t) TASKS_MAX);
         else
                 read->template->spec->tasks_max = tasks;
@@ -546,8 +553,9 @@ static const char *read_section(TemplateRead *read, char *line) {
         for (size_t i = 0; i < G_N_ELEMENTS(template_keys); i++)
                 g_ptr_array_add(names, (char *) template_keys[i].section);
         suggestion = suggest(line + 1, names);
-        finding_add(read, "Unknown section [%s]%s, expected one of: Template, Rootfs, Namespaces, Process, Limits, "
-                          "Security, Pool",
+        finding_add(read,
+                    "Unknown section [%s]%s, expected one of: Template, Rootfs, Namespaces, Process, Limits, "
+                    "Security, Pool",
                     line + 1, suggestion);
         return NULL;
 }
@@ -648,7 +656,8 @@ static Template *template_new(const char *name) {
 
         g_atomic_ref_count_init(&template->n_refs);
         template->name = g_strdup(name);
-        template->description = g_strdup("The host's /usr, read-only; a small /etc; own /dev /tmp /run /home");
+        template->description = g_strdup(
+                "The host's /usr, read-only; a small /etc; own /dev /tmp /run /home");
         template->spec = spec;
         strv_take(&spec->layers, g_strdupv((char **) layers));
         strv_take(&spec->hide, g_strdupv((char **) hide));

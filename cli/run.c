@@ -27,6 +27,8 @@ typedef struct Run {
         uint64_t asked;   /* CLOCK_MONOTONIC, us: the call was sent */
         uint64_t running; /* the reply was there */
         uint64_t ended;   /* the program's end was told */
+        bool finished;
+        int status; /* what we exit with, once finished */
 } Run;
 
 static const int passed_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -39,6 +41,14 @@ static void run_done(Run *run) {
         g_clear_pointer(&run->process, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_done)
+
+/* Not sd_event_exit(): it would close the bus, and we still have things to ask. */
+static void run_finish(Run *run, int status) {
+        if (run->finished)
+                return;
+        run->finished = true;
+        run->status = status & 0xff;
+}
 
 static uint64_t now_usec(void) {
         return (uint64_t) g_get_monotonic_time();
@@ -60,7 +70,7 @@ static void run_end(Run *run, const char *reason, int status) {
                 exit_status = EXIT_BULKHEAD;
                 output_error("The program's end was not seen ('%s'): its sandbox or what guards it died", reason);
         }
-        sd_event_exit(run->event, exit_status & 0xff);
+        run_finish(run, exit_status);
 }
 
 static int on_killed(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
@@ -72,7 +82,7 @@ static int on_killed(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         if (!error || bus_error_is_gone(error) || sd_bus_error_has_name(error, BUS_ERROR_PREFIX "BadState"))
                 return 0;
         bus_explain_failure(run->cli, error, -sd_bus_error_get_errno(error));
-        sd_event_exit(run->event, EXIT_BULKHEAD);
+        run_finish(run, EXIT_BULKHEAD);
         return 0;
 }
 
@@ -84,7 +94,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         (void) source;
         if (!run->process) {
                 /* The service undoes a launch whose caller leaves before the answer. */
-                sd_event_exit(run->event, EXIT_SIGNAL_BASE + (int) info->ssi_signo);
+                run_finish(run, EXIT_SIGNAL_BASE + (int) info->ssi_signo);
                 return 0;
         }
         call = bus_new_call(run->cli, run->process, BUS_PROCESS_INTERFACE, "Kill");
@@ -93,7 +103,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
                 r = sd_bus_call_async(run->cli->bus, NULL, call, on_killed, run, 0);
         if (r < 0) {
                 bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
-                sd_event_exit(run->event, EXIT_BULKHEAD);
+                run_finish(run, EXIT_BULKHEAD);
         }
         return 0;
 }
@@ -128,7 +138,7 @@ static int on_exited_signal(Run *run, sd_bus_message *m) {
         r = sd_bus_message_read(m, "ousi", &process, &pid, &reason, &status);
         if (r < 0) {
                 bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
-                sd_event_exit(run->event, EXIT_BULKHEAD);
+                run_finish(run, EXIT_BULKHEAD);
                 return 0;
         }
         if (g_strcmp0(process, run->process) == 0)
@@ -144,7 +154,7 @@ static int on_owner_changed(Run *run, sd_bus_message *m) {
         if (new_owner[0] != '\0' || g_strcmp0(old_owner, run->service) != 0)
                 return 0;
         output_error("The Bulkhead service left the bus; how the program ends cannot be told any more");
-        sd_event_exit(run->event, EXIT_BULKHEAD);
+        run_finish(run, EXIT_BULKHEAD);
         return 0;
 }
 
@@ -160,7 +170,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
                 return on_owner_changed(run, m);
         if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Local", "Disconnected") > 0) {
                 output_error("The connection to the bus was lost; how the program ends cannot be told any more");
-                sd_event_exit(run->event, EXIT_BULKHEAD);
+                run_finish(run, EXIT_BULKHEAD);
         }
         return 0;
 }
@@ -195,13 +205,13 @@ static int run_open(Run *run) {
         return r;
 }
 
-/* True if @reply is no error; else said, and the loop ends. */
+/* True if @reply is no error; else said, and we are finished. */
 static bool run_take_reply(Run *run, sd_bus_message *reply) {
         const sd_bus_error *error = sd_bus_message_get_error(reply);
 
         if (error) {
                 bus_explain_failure(run->cli, error, -sd_bus_error_get_errno(error));
-                sd_event_exit(run->event, bus_error_to_exit_status(error));
+                run_finish(run, bus_error_to_exit_status(error));
                 return false;
         }
         run->running = now_usec();
@@ -212,7 +222,7 @@ static bool run_take_reply(Run *run, sd_bus_message *reply) {
 
 static void run_reply_is_bad(Run *run, int r) {
         bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
-        sd_event_exit(run->event, EXIT_BULKHEAD);
+        run_finish(run, EXIT_BULKHEAD);
 }
 
 static int on_launched(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
@@ -244,7 +254,7 @@ static int on_waited(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         (void) ret_error;
         if (error) {
                 bus_explain_failure(run->cli, error, -sd_bus_error_get_errno(error));
-                sd_event_exit(run->event, EXIT_BULKHEAD);
+                run_finish(run, EXIT_BULKHEAD);
                 return 0;
         }
         r = sd_bus_message_read(reply, "si", &reason, &status);
@@ -335,12 +345,14 @@ static int run_serve(Run *run, sd_bus_message *call, sd_bus_message_handler_t on
                 bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
                 return EXIT_BULKHEAD;
         }
-        r = sd_event_loop(run->event);
-        if (r < 0) {
-                output_error("The event loop failed: %s", g_strerror(-r));
-                return EXIT_BULKHEAD;
+        while (!run->finished) {
+                r = sd_event_run(run->event, UINT64_MAX);
+                if (r < 0) {
+                        output_error("The event loop failed: %s", g_strerror(-r));
+                        return EXIT_BULKHEAD;
+                }
         }
-        return r;
+        return run->status;
 }
 
 static int arguments_are_bad(int r) {

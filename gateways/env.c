@@ -3,8 +3,8 @@
 /*
  * Environment gateway
  *
- * Variables of every program that is started after the grant. A variable that several rows name is put together
- * by the plan; two rows that set it to different values are a conflict.
+ * Variables of every program that is started after the grant. A variable that several rows name is put
+ * together by the plan; two rows that set it to different values are a conflict.
  */
 #include <string.h>
 
@@ -49,7 +49,9 @@ static int read_mode(const JsonCursor *at, void *userdata) {
         static const struct {
                 const char *word;
                 PlanEnvMode mode;
-        } modes[] = { { "set", PLAN_ENV_SET }, { "append", PLAN_ENV_APPEND }, { "prepend", PLAN_ENV_PREPEND } };
+        } modes[] = { { "set", PLAN_ENV_SET },
+                      { "append", PLAN_ENV_APPEND },
+                      { "prepend", PLAN_ENV_PREPEND } };
         static const char *const words[] = { "set", "append", "prepend", NULL };
         EnvConfig *env = userdata;
         const char *word;

@@ -4,8 +4,9 @@
  * File gateway
  *
  * Shows a file or folder of the host to a sandbox, read-only unless the row says otherwise. The source is
- * resolved by the shim when the bind is made; here it is only a name. Commas and quotes in a path are fine, since
- * paths reach mount(2) by descriptor and never through an option string; control characters are refused.
+ * resolved by the shim when the bind is made; here it is only a name. Commas and quotes in a path are fine,
+ * since paths reach mount(2) by descriptor and never through an option string; control characters are
+ * refused.
  */
 #include "gateways/gateway.h"
 #include "util/limits.h"
@@ -46,7 +47,8 @@ static int read_target(const JsonCursor *at, void *userdata) {
         r = read_path(at, &file->target);
         if (r < 0)
                 return r;
-        /* Which targets no bind may have is the plan's rule; it is asked here, so that it is told with a place. */
+        /* Which targets no bind may have is the plan's rule; it is asked here, so that it is told with a
+         * place. */
         r = plan_add_bind(probe, file->config.origin, "/probe", file->target, 0, &error);
         return r < 0 ? json_error(at, "%s", error.message) : 0;
 }

@@ -480,9 +480,17 @@ static void on_init(Shim *shim) {
         g_auto(Error) error = ERROR_NULL;
         int r = init_client_dispatch(shim->init, &error);
 
-        /* At the end of the stream there is nothing to do: the monitor's death says the rest. */
-        if (r >= 0 || r == -EAGAIN)
+        if (r > 0 || r == -EAGAIN)
                 return;
+        if (r == 0) {
+                /* While starting, the monitor's death says the rest. Later an init that ends the stream without
+                 * dying (an empty packet looks the same) must not live on unheard. */
+                if (shim->state == SHIM_RUNNING)
+                        (void) error_setf(&shim->reason, ERROR_SYSTEM, "The sandbox's init has ended");
+                if (shim->state != SHIM_STARTING)
+                        kill_container(shim);
+                return;
+        }
         log_failure(LOG_WARNING, &error, "Sandbox '%s' is killed", shim->spec->name);
         if (!shim->reason.message)
                 (void) error_move(&shim->reason, &error);

@@ -82,8 +82,8 @@ static void findings_insert(GPtrArray *findings, JsonFinding *finding) {
 
 /* Takes @path. */
 G_GNUC_PRINTF(6, 0)
-static void finding_add(JsonDocument *document, JsonSeverity severity, unsigned line, unsigned column, char *path,
-                        const char *format, va_list args) {
+static void finding_add(JsonDocument *document, JsonSeverity severity, unsigned line, unsigned column,
+                        char *path, const char *format, va_list args) {
         g_autofree char *owned_path = path;
         g_autofree char *message = g_strdup_vprintf(format, args);
         JsonFinding *finding;
@@ -109,8 +109,8 @@ static void finding_add(JsonDocument *document, JsonSeverity severity, unsigned 
 }
 
 G_GNUC_PRINTF(5, 6)
-static void document_error(JsonDocument *document, unsigned line, unsigned column, char *path, const char *format,
-                           ...) {
+static void document_error(JsonDocument *document, unsigned line, unsigned column, char *path,
+                           const char *format, ...) {
         va_list args;
 
         va_start(args, format);
@@ -143,8 +143,8 @@ static char *node_get_path(const JsonNode *node) {
 }
 
 G_GNUC_PRINTF(4, 5)
-static void key_finding(JsonDocument *document, const JsonNode *node, JsonSeverity severity, const char *format,
-                        ...) {
+static void key_finding(JsonDocument *document, const JsonNode *node, JsonSeverity severity,
+                        const char *format, ...) {
         va_list args;
 
         va_start(args, format);
@@ -153,8 +153,8 @@ static void key_finding(JsonDocument *document, const JsonNode *node, JsonSeveri
 }
 
 /*
- * Scanning: the text beside the tree that jansson made of it. jansson has checked the grammar, so only the ends
- * of tokens are looked for; the end of the text stops everything all the same.
+ * Scanning: the text beside the tree that jansson made of it. jansson has checked the grammar, so only the
+ * ends of tokens are looked for; the end of the text stops everything all the same.
  */
 typedef struct Scan {
         JsonDocument *document;
@@ -224,8 +224,9 @@ static void scan_value(Scan *scan, JsonNode *node, unsigned depth);
 static void scan_member_key(Scan *scan, JsonNode *member, GHashTable *keys) {
         member->key = scan_key(scan);
         if (strlen(member->key) > JSON_KEY_MAX) {
-                document_error(scan->document, member->key_line, member->key_column, node_get_path(member->parent),
-                               "A key has %zu bytes, expected at most %u", strlen(member->key), JSON_KEY_MAX);
+                document_error(scan->document, member->key_line, member->key_column,
+                               node_get_path(member->parent), "A key has %zu bytes, expected at most %u",
+                               strlen(member->key), JSON_KEY_MAX);
                 scan->stopped = true; /* a path with it in it would be as long */
         } else if (!g_hash_table_add(keys, member->key))
                 key_finding(scan->document, member, JSON_FINDING_ERROR, "Duplicate key '%s'", member->key);
@@ -298,8 +299,8 @@ static void document_load(JsonDocument *document, const char *text, size_t size)
         json_error_t error;
 
         if (size > MANIFEST_SIZE_MAX) {
-                document_error(document, 0, 0, g_strdup(""), "The file has %zu bytes, expected at most %u", size,
-                               MANIFEST_SIZE_MAX);
+                document_error(document, 0, 0, g_strdup(""), "The file has %zu bytes, expected at most %u",
+                               size, MANIFEST_SIZE_MAX);
                 return;
         }
         if (nul) { /* jansson takes it for the end of the file */
@@ -309,7 +310,8 @@ static void document_load(JsonDocument *document, const char *text, size_t size)
                 return;
         }
         document->tree = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-        /* The scan below finds all duplicate keys, and where they are; jansson knows where the first one ends. */
+        /* The scan below finds all duplicate keys, and where they are; jansson knows where the first one
+         * ends. */
         if (!document->tree && json_error_code(&error) == json_error_duplicate_key)
                 document->tree = json_loadb(text, size, 0, &error);
         if (!document->tree) {
@@ -366,7 +368,8 @@ int json_document_get_error(const JsonDocument *document, Error *error) {
                 if (finding->severity != JSON_FINDING_ERROR)
                         continue;
                 r = error_setf(error, ERROR_INVALID_MANIFEST, "%s", finding->message);
-                return error_set_place(error, r, document->file, finding->line, finding->column, finding->path);
+                return error_set_place(error, r, document->file, finding->line, finding->column,
+                                       finding->path);
         }
         return 0;
 }
@@ -394,8 +397,8 @@ int json_error(const JsonCursor *at, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        finding_add(at->document, JSON_FINDING_ERROR, at->node->line, at->node->column, node_get_path(at->node),
-                    format, args);
+        finding_add(at->document, JSON_FINDING_ERROR, at->node->line, at->node->column,
+                    node_get_path(at->node), format, args);
         va_end(args);
         return -EBADMSG;
 }
@@ -404,8 +407,8 @@ void json_warning(const JsonCursor *at, const char *format, ...) {
         va_list args;
 
         va_start(args, format);
-        finding_add(at->document, JSON_WARNING, at->node->line, at->node->column, node_get_path(at->node), format,
-                    args);
+        finding_add(at->document, JSON_WARNING, at->node->line, at->node->column, node_get_path(at->node),
+                    format, args);
         va_end(args);
 }
 
@@ -456,13 +459,19 @@ const json_t *json_cursor_get_value(const JsonCursor *at) {
  * Reading
  */
 static const char *const json_type_names[] = {
-        [JSON_OBJECT] = "an object",    [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
-        [JSON_INTEGER] = "an integer",  [JSON_REAL] = "a number with a fraction or an exponent",
-        [JSON_TRUE] = "true",           [JSON_FALSE] = "false",    [JSON_NULL] = "null",
+        [JSON_OBJECT] = "an object",
+        [JSON_ARRAY] = "an array",
+        [JSON_STRING] = "a string",
+        [JSON_INTEGER] = "an integer",
+        [JSON_REAL] = "a number with a fraction or an exponent",
+        [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",
+        [JSON_NULL] = "null",
 };
 
 static int type_error(const JsonCursor *at, const char *expected) {
-        return json_error(at, "Expected %s, found %s", expected, json_type_names[json_typeof(at->node->value)]);
+        return json_error(at, "Expected %s, found %s", expected,
+                          json_type_names[json_typeof(at->node->value)]);
 }
 
 int json_read_string(const JsonCursor *at, size_t min, size_t max, const char **ret) {
@@ -569,7 +578,8 @@ int json_read_object(const JsonCursor *at, const JsonField *fields, JsonUnknown 
                 if ((field->flags & JSON_FIELD_REQUIRED) && !object_has_key(at->node, field->name))
                         result = json_error(at, "Key '%s' is missing", field->name);
 
-        for (bool more = json_cursor_get_first(at, &member); more; more = json_cursor_get_next(&member, &member)) {
+        for (bool more = json_cursor_get_first(at, &member); more;
+             more = json_cursor_get_next(&member, &member)) {
                 const JsonField *field = fields_find(fields, member.node->key);
 
                 r = field ? field->read(&member, userdata) : unknown_key(&member, fields, unknown);
@@ -599,7 +609,8 @@ static size_t word_distance(const char *a, const char *b) {
                         size_t best = table[i - 1][j - 1] + (x == y ? 0 : 1);
 
                         best = MIN(best, MIN(table[i - 1][j], table[i][j - 1]) + 1);
-                        if (i > 1 && j > 1 && x == g_ascii_tolower(b[j - 2]) && g_ascii_tolower(a[i - 2]) == y)
+                        if (i > 1 && j > 1 && x == g_ascii_tolower(b[j - 2]) &&
+                            g_ascii_tolower(a[i - 2]) == y)
                                 best = MIN(best, table[i - 2][j - 2] + 1);
                         table[i][j] = best;
                 }

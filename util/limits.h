@@ -44,7 +44,7 @@
 #define LABEL_SIZE_MAX     4096         /* name or value of one */
 #define HOSTNAME_MAX       64           /* __NEW_UTS_LEN */
 #define SHIM_QUEUE_MAX     256          /* messages that one shim has not taken yet */
-#define CALLS_PARKED_MAX   64           /* of one caller whose user id the bus has not told yet */
+#define CALLS_PARKED_MAX   512          /* of one caller whose user id the bus has not told yet */
 
 /* Messages */
 #define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +15,9 @@
 
 #include "tests/fixture/test-client.h"
 
-static TestClient *root, *member, *outsider;
+#define SECOND_MEMBER_UID 2u /* "bin": another user with the group of the first */
+
+static TestClient *root, *member, *second, *outsider;
 
 static void prepare(TestService *service) {
         g_free(test_service_write(service, "host/file.txt", "file\n"));
@@ -29,6 +32,7 @@ static void prepare(TestService *service) {
 static int open_clients(void **state) {
         root = test_client_new(*state);
         member = test_client_new_as(*state, TEST_MEMBER_UID, TEST_MEMBER_GID);
+        second = test_client_new_as(*state, SECOND_MEMBER_UID, TEST_MEMBER_GID);
         outsider = test_client_new_as(*state, TEST_OUTSIDER_UID, TEST_OUTSIDER_GID);
         return 0;
 }
@@ -36,6 +40,7 @@ static int open_clients(void **state) {
 static int close_clients(void **state) {
         g_clear_pointer(&root, test_client_free);
         g_clear_pointer(&member, test_client_free);
+        g_clear_pointer(&second, test_client_free);
         g_clear_pointer(&outsider, test_client_free);
         return test_after_each(state);
 }
@@ -124,11 +129,30 @@ static void expect_unreachable(TestClient *client, const char *sandbox) {
         }
 }
 
-static void test_objects_of_others_do_not_exist(void **state G_GNUC_UNUSED) {
-        g_autofree char *of_root = create(root, "hidden");
+/* Paths are as the viewer sees them: root finds those of others under "uid:name", and nobody else does. */
+static char *path_of(uid_t owner, const char *name) {
+        g_autofree char *full = g_strdup_printf("%u:%s", owner, name);
+        char *encoded = NULL, *path;
 
+        assert_true(sd_bus_path_encode(TEST_BUS_PATH "/sandbox", full, &encoded) >= 0);
+        path = g_strdup(encoded);
+        free(encoded);
+        return path;
+}
+
+static void test_objects_of_others_do_not_exist(void **state G_GNUC_UNUSED) {
+        g_autofree char *of_root = create(root, "hidden"), *of_second = create(second, "hidden");
+        g_autofree char *full_root = path_of(0, "hidden"), *full_second = path_of(SECOND_MEMBER_UID, "hidden");
+        g_auto(GStrv) sees = test_client_list(member);
+
+        assert_int_equal(g_strv_length(sees), 0);
         expect_unreachable(member, of_root);
+        expect_unreachable(member, of_second);
+        expect_unreachable(member, full_root);
+        expect_unreachable(member, full_second);
         assert_int_equal(test_client_shell(root, of_root, "exit 5", NULL), 5);
+        assert_int_equal(test_client_shell(root, full_second, "exit 6", NULL), 6);
+        assert_int_equal(test_client_shell(second, of_second, "exit 7", NULL), 7);
 }
 
 /* Unknown to be there, unknown by name: the same words for both. */
@@ -173,22 +197,23 @@ static void test_enumeration_hides_others(void **state G_GNUC_UNUSED) {
 }
 
 static void test_root_reaches_everybodys(void **state G_GNUC_UNUSED) {
-        g_autofree char *of_member = create(member, "theirs"), *name = g_strdup_printf("%u:theirs", TEST_MEMBER_UID);
+        g_autofree char *of_member = create(member, "theirs"), *name = g_strdup_printf("%u:theirs", TEST_MEMBER_UID),
+                        *expected = path_of(TEST_MEMBER_UID, "theirs");
         g_autoptr(sd_bus_message) reply = NULL;
         g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         const char *path;
 
         test_expect_ok(call_method(root, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", name, &reply, &error), &error, name);
         assert_true(sd_bus_message_read(reply, "o", &path) >= 0);
-        assert_string_equal(path, of_member);
-        assert_int_equal(test_client_shell(root, of_member, "exit 5", NULL), 5);
-        test_expect_ok(test_client_stop(root, of_member, 0, &error), &error, "Stop");
+        assert_string_equal(path, expected);
+        assert_int_equal(test_client_shell(root, path, "exit 5", NULL), 5);
+        test_expect_ok(test_client_stop(root, path, 0, &error), &error, "Stop");
+        expect_unreachable(member, of_member);
 }
 
 static void test_two_owners_may_use_one_name(void **state G_GNUC_UNUSED) {
         g_autofree char *of_root = create(root, "twin"), *of_member = create(member, "twin");
 
-        assert_string_not_equal(of_root, of_member);
         assert_int_equal(test_client_shell(member, of_member, "echo member >/tmp/who", NULL), 0);
         assert_int_equal(test_client_shell(root, of_root, "test -e /tmp/who", NULL), 1);
 }

@@ -30,76 +30,43 @@ static void test_load_refused(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *name, *text, *findings;
         } cases[] = {
-                { "empty",
-                  "",
-                  "1:1 error : Not valid JSON: '[' or '{' expected near end of file\n" },
-                { "white space only",
-                  " \n ",
+                { "empty", "", "1:1 error : Not valid JSON: '[' or '{' expected near end of file\n" },
+                { "white space only", " \n ",
                   "2:1 error : Not valid JSON: '[' or '{' expected near end of file\n" },
-                { "not JSON",
-                  "{'a': nope}",
-                  "1:10 error : Not valid JSON: invalid token near 'nope'\n" },
-                { "a scalar",
-                  "5",
-                  "1:1 error : Not valid JSON: '[' or '{' expected near '5'\n" },
-                { "trailing comma",
-                  "[1,\n 2,]",
-                  "2:4 error : Not valid JSON: unexpected token near ']'\n" },
-                { "comment",
-                  "{ // no\n }",
-                  "1:3 error : Not valid JSON: string or '}' expected near '/'\n" },
-                { "text behind",
-                  "{}\n x",
-                  "2:2 error : Not valid JSON: end of file expected near 'x'\n" },
-                { "two values",
-                  "[] []",
-                  "1:4 error : Not valid JSON: end of file expected near '['\n" },
-                { "not closed",
-                  "{'a': [1, 2}",
-                  "1:12 error : Not valid JSON: ']' expected near '}'\n" },
-                { "end too early",
-                  "{'a': [1,\n",
+                { "not JSON", "{'a': nope}", "1:10 error : Not valid JSON: invalid token near 'nope'\n" },
+                { "a scalar", "5", "1:1 error : Not valid JSON: '[' or '{' expected near '5'\n" },
+                { "trailing comma", "[1,\n 2,]", "2:4 error : Not valid JSON: unexpected token near ']'\n" },
+                { "comment", "{ // no\n }", "1:3 error : Not valid JSON: string or '}' expected near '/'\n" },
+                { "text behind", "{}\n x", "2:2 error : Not valid JSON: end of file expected near 'x'\n" },
+                { "two values", "[] []", "1:4 error : Not valid JSON: end of file expected near '['\n" },
+                { "not closed", "{'a': [1, 2}", "1:12 error : Not valid JSON: ']' expected near '}'\n" },
+                { "end too early", "{'a': [1,\n",
                   "2:1 error : Not valid JSON: ']' expected near end of file\n" },
-                { "single word key",
-                  "{a: 1}",
+                { "single word key", "{a: 1}",
                   "1:2 error : Not valid JSON: string or '}' expected near 'a'\n" },
-                { "number too large",
-                  "[99999999999999999999]",
+                { "number too large", "[99999999999999999999]",
                   "1:21 error : Not valid JSON: too big integer near '99999999999999999999'\n" },
-                { "newline in a string",
-                  "['a\nb']",
+                { "newline in a string", "['a\nb']",
                   "1:3 error : Not valid JSON: unexpected newline near '\"a'\n" },
-                { "tab in a string",
-                  "['a\tb']",
+                { "tab in a string", "['a\tb']",
                   "1:3 error : Not valid JSON: control character 0x9 near '\"a'\n" },
-                { "NUL by escape",
-                  "['a\\u0000b']",
+                { "NUL by escape", "['a\\u0000b']",
                   "1:11 error : Not valid JSON: \\u0000 in a string, expected none\n" },
-                { "NUL in a key",
-                  "{'a\\u0000b': 1}",
+                { "NUL in a key", "{'a\\u0000b': 1}",
                   "1:11 error : Not valid JSON: \\u0000 in a string, expected none\n" },
-                { "half a surrogate pair",
-                  "['\\ud800']",
+                { "half a surrogate pair", "['\\ud800']",
                   "1:9 error : Not valid JSON: invalid Unicode '\\uD800' near '\"\\ud800\"'\n" },
-                { "duplicate key",
-                  "{'a': 1,\n 'b': 2, 'a': 3}",
-                  "2:10 error /a: Duplicate key 'a'\n" },
-                { "duplicate by escape",
-                  "{'ab': 1, 'a\\u0062': 2}",
-                  "1:11 error /ab: Duplicate key 'ab'\n" },
-                { "duplicate deep inside",
-                  "{'x': [0, {'a/b': 1,\n\n  'a/b': 2}]}",
+                { "duplicate key", "{'a': 1,\n 'b': 2, 'a': 3}", "2:10 error /a: Duplicate key 'a'\n" },
+                { "duplicate by escape", "{'ab': 1, 'a\\u0062': 2}", "1:11 error /ab: Duplicate key 'ab'\n" },
+                { "duplicate deep inside", "{'x': [0, {'a/b': 1,\n\n  'a/b': 2}]}",
                   "3:3 error /x/1/a~1b: Duplicate key 'a/b'\n" },
-                { "two duplicates",
-                  "{'a': {'b': 1, 'b': 2},\n 'a': 3}",
+                { "two duplicates", "{'a': {'b': 1, 'b': 2},\n 'a': 3}",
                   "1:16 error /a/b: Duplicate key 'b'\n"
                   "2:2 error /a: Duplicate key 'a'\n" },
-                { "a key three times",
-                  "{'a': 1, 'a': 2, 'a': 3}",
+                { "a key three times", "{'a': 1, 'a': 2, 'a': 3}",
                   "1:10 error /a: Duplicate key 'a'\n"
                   "1:18 error /a: Duplicate key 'a'\n" },
-                { "duplicate and syntax error",
-                  "{'a': 1, 'a': 2,\n 5}",
+                { "duplicate and syntax error", "{'a': 1, 'a': 2,\n 5}",
                   "2:2 error : Not valid JSON: string or '}' expected near '5'\n" },
         };
 
@@ -120,12 +87,9 @@ static void test_load_bytes(void **state G_GNUC_UNUSED) {
                 size_t size;
                 const char *findings;
         } cases[] = {
-                { "raw NUL", "[\000]", 3,
-                  "1:2 error : A NUL byte, expected text\n" },
-                { "NUL behind the value", "[]\000", 3,
-                  "1:3 error : A NUL byte, expected text\n" },
-                { "NUL in a string", "[\"a\000b\"]", 7,
-                  "1:4 error : A NUL byte, expected text\n" },
+                { "raw NUL", "[\000]", 3, "1:2 error : A NUL byte, expected text\n" },
+                { "NUL behind the value", "[]\000", 3, "1:3 error : A NUL byte, expected text\n" },
+                { "NUL in a string", "[\"a\000b\"]", 7, "1:4 error : A NUL byte, expected text\n" },
                 { "not UTF-8", "[\"\377\"]", 5,
                   "1:2 error : Not valid JSON: unable to decode byte 0xff near '\"'\n" },
                 { "overlong slash", "[\"a\300\257\"]", 7,
@@ -143,7 +107,8 @@ static void test_load_bytes(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                g_autoptr(JsonDocument) document = json_document_new("test.json", cases[i].bytes, cases[i].size);
+                g_autoptr(JsonDocument)
+                        document = json_document_new("test.json", cases[i].bytes, cases[i].size);
 
                 assert_findings(cases[i].name, document, cases[i].findings);
                 assert_true(json_document_has_errors(document));
@@ -161,7 +126,8 @@ static char *nest(unsigned depth) {
 }
 
 static void test_load_depth(void **state G_GNUC_UNUSED) {
-        g_autofree char *deep = nest(JSON_DEPTH_MAX), *deeper = nest(JSON_DEPTH_MAX + 1), *deepest = nest(2000);
+        g_autofree char *deep = nest(JSON_DEPTH_MAX), *deeper = nest(JSON_DEPTH_MAX + 1),
+                        *deepest = nest(2000);
         g_autoptr(JsonDocument) good = load(deep), bad = load(deeper), worse = load(deepest);
         g_autoptr(GString) path = g_string_new(NULL);
         g_autofree char *expected = NULL;
@@ -171,7 +137,8 @@ static void test_load_depth(void **state G_GNUC_UNUSED) {
         assert_true(json_document_get_root(good, &root));
         for (unsigned i = 1; i < JSON_DEPTH_MAX; i++)
                 g_string_append(path, "/0");
-        expected = g_strdup_printf("1:33 error %s: Nested too deeply, expected at most 32 levels\n", path->str);
+        expected = g_strdup_printf("1:33 error %s: Nested too deeply, expected at most 32 levels\n",
+                                   path->str);
         assert_findings("deeper", bad, expected);
         assert_findings("deepest", worse, expected);
         assert_false(json_document_get_root(bad, &root));
@@ -209,58 +176,48 @@ static void test_places(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *name, *text, *findings;
         } cases[] = {
-                { "lines and levels",
-                  "{'a': [1,\n  {'b': 'x'}]}",
+                { "lines and levels", "{'a': [1,\n  {'b': 'x'}]}",
                   "1:1 warning : \n"
                   "1:7 warning /a: /a\n"
                   "1:8 warning /a/0: /a/0\n"
                   "2:3 warning /a/1: /a/1\n"
                   "2:9 warning /a/1/b: /a/1/b\n" },
-                { "characters, not bytes",
-                  "{'äöü': '日本', 'b': 1}",
+                { "characters, not bytes", "{'äöü': '日本', 'b': 1}",
                   "1:1 warning : \n"
                   "1:9 warning /äöü: /äöü\n"
                   "1:20 warning /b: /b\n" },
-                { "slash, tilde, empty key",
-                  "{'a/b~c': {'': [[]]}}",
+                { "slash, tilde, empty key", "{'a/b~c': {'': [[]]}}",
                   "1:1 warning : \n"
                   "1:11 warning /a~1b~0c: /a~1b~0c\n"
                   "1:16 warning /a~1b~0c/: /a~1b~0c/\n"
                   "1:17 warning /a~1b~0c//0: /a~1b~0c//0\n" },
-                { "brackets and quotes in a string",
-                  "['\\'}],{', 2]",
+                { "brackets and quotes in a string", "['\\'}],{', 2]",
                   "1:1 warning : \n"
                   "1:2 warning /0: /0\n"
                   "1:12 warning /1: /1\n" },
-                { "tabs and carriage returns",
-                  "{\r\n\t'a':\r\n\t\t1}",
+                { "tabs and carriage returns", "{\r\n\t'a':\r\n\t\t1}",
                   "1:1 warning : \n"
                   "3:3 warning /a: /a\n" },
-                { "numbers and words",
-                  "[-1.5e3,true, null ,false]",
+                { "numbers and words", "[-1.5e3,true, null ,false]",
                   "1:1 warning : \n"
                   "1:2 warning /0: /0\n"
                   "1:9 warning /1: /1\n"
                   "1:15 warning /2: /2\n"
                   "1:21 warning /3: /3\n" },
-                { "key with an escape",
-                  "{'\\u0061b': 0}",
+                { "key with an escape", "{'\\u0061b': 0}",
                   "1:1 warning : \n"
                   "1:13 warning /ab: /ab\n" },
-                { "empty ones",
-                  " [{}, []]",
+                { "empty ones", " [{}, []]",
                   "1:2 warning : \n"
                   "1:3 warning /0: /0\n"
                   "1:7 warning /1: /1\n" },
-                { "the same key in two objects",
-                  "[{'a':1},{'a':2}]",
+                { "the same key in two objects", "[{'a':1},{'a':2}]",
                   "1:1 warning : \n"
                   "1:2 warning /0: /0\n"
                   "1:7 warning /0/a: /0/a\n"
                   "1:10 warning /1: /1\n"
                   "1:15 warning /1/a: /1/a\n" },
-                { "a backslash at the end of a string",
-                  "{'a\\\\': 'b\\\\', 'c': 0}",
+                { "a backslash at the end of a string", "{'a\\\\': 'b\\\\', 'c': 0}",
                   "1:1 warning : \n"
                   "1:9 warning /a\\: /a\\\n"
                   "1:21 warning /c: /c\n" },
@@ -381,10 +338,12 @@ static int read_object(const JsonCursor *at, void *userdata G_GNUC_UNUSED) {
 }
 
 static int read_word(const JsonCursor *at, void *userdata G_GNUC_UNUSED) {
-        static const char *const near[] = { "network", "dbus", NULL }, *const expected[] = { "file", "env", NULL };
+        static const char *const near[] = { "network", "dbus", NULL }, *const expected[] = { "file", "env",
+                                                                                             NULL };
         const char *word = "";
 
-        return json_read_string(at, 0, 64, &word) < 0 ? -EBADMSG : json_error_choice(at, "word", word, near, expected);
+        return json_read_string(at, 0, 64, &word) < 0 ? -EBADMSG
+                                                      : json_error_choice(at, "word", word, near, expected);
 }
 
 static const JsonField record_fields[] = {
@@ -401,80 +360,52 @@ static void test_read_refused(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *name, *text, *findings;
         } cases[] = {
-                { "not an object",
-                  "[1]",
-                  "1:1 error : Expected an object, found an array\n" },
-                { "missing",
-                  "{}",
-                  "1:1 error : Key 'string' is missing\n" },
-                { "string: number",
-                  "{'string': 5}",
+                { "not an object", "[1]", "1:1 error : Expected an object, found an array\n" },
+                { "missing", "{}", "1:1 error : Key 'string' is missing\n" },
+                { "string: number", "{'string': 5}",
                   "1:12 error /string: Expected a string, found an integer\n" },
-                { "string: null",
-                  "{'string': null}",
-                  "1:12 error /string: Expected a string, found null\n" },
-                { "string: true",
-                  "{'string': true}",
-                  "1:12 error /string: Expected a string, found true\n" },
-                { "string: empty",
-                  "{'string': ''}",
+                { "string: null", "{'string': null}", "1:12 error /string: Expected a string, found null\n" },
+                { "string: true", "{'string': true}", "1:12 error /string: Expected a string, found true\n" },
+                { "string: empty", "{'string': ''}",
                   "1:12 error /string: Expected a string that is not empty\n" },
-                { "string: too long",
-                  "{'string': '123456789'}",
+                { "string: too long", "{'string': '123456789'}",
                   "1:12 error /string: The string has 9 bytes, expected at most 8\n" },
-                { "string: newline",
-                  "{'string': 'a\\nb'}",
+                { "string: newline", "{'string': 'a\\nb'}",
                   "1:12 error /string: Control character U+000A in a string, expected none\n" },
-                { "string: C1 control",
-                  "{'string': 'a\\u0085'}",
+                { "string: C1 control", "{'string': 'a\\u0085'}",
                   "1:12 error /string: Control character U+0085 in a string, expected none\n" },
-                { "flag: string",
-                  "{'string': 'x', 'flag': 'true'}",
+                { "flag: string", "{'string': 'x', 'flag': 'true'}",
                   "1:25 error /flag: Expected true or false, found a string\n" },
-                { "flag: number",
-                  "{'string': 'x', 'flag': 1}",
+                { "flag: number", "{'string': 'x', 'flag': 1}",
                   "1:25 error /flag: Expected true or false, found an integer\n" },
-                { "flag: null",
-                  "{'string': 'x', 'flag': null}",
+                { "flag: null", "{'string': 'x', 'flag': null}",
                   "1:25 error /flag: Expected true or false, found null\n" },
-                { "number: string",
-                  "{'string': 'x', 'number': '5'}",
+                { "number: string", "{'string': 'x', 'number': '5'}",
                   "1:27 error /number: Expected an integer, found a string\n" },
-                { "number: fraction",
-                  "{'string': 'x', 'number': 5.0}",
+                { "number: fraction", "{'string': 'x', 'number': 5.0}",
                   "1:27 error /number: Expected an integer, found a number with a fraction or an "
                   "exponent\n" },
-                { "number: too large",
-                  "{'string': 'x', 'number': 65536}",
+                { "number: too large", "{'string': 'x', 'number': 65536}",
                   "1:27 error /number: 65536 is out of range, expected -2 to 65535\n" },
-                { "number: too small",
-                  "{'string': 'x', 'number': -3}",
+                { "number: too small", "{'string': 'x', 'number': -3}",
                   "1:27 error /number: -3 is out of range, expected -2 to 65535\n" },
-                { "list: object",
-                  "{'string': 'x', 'list': {}}",
+                { "list: object", "{'string': 'x', 'list': {}}",
                   "1:25 error /list: Expected an array, found an object\n" },
-                { "list: empty",
-                  "{'string': 'x', 'list': []}",
+                { "list: empty", "{'string': 'x', 'list': []}",
                   "1:25 error /list: The array has 0 elements, expected at least 1\n" },
-                { "list: too long",
-                  "{'string': 'x', 'list': [1,2,3,4]}",
+                { "list: too long", "{'string': 'x', 'list': [1,2,3,4]}",
                   "1:25 error /list: The array has 4 elements, expected at most 3\n" },
-                { "object: array",
-                  "{'string': 'x', 'object': []}",
+                { "object: array", "{'string': 'x', 'object': []}",
                   "1:27 error /object: Expected an object, found an array\n" },
-                { "word: near",
-                  "{'string': 'x', 'word': 'netwrok'}",
+                { "word: near", "{'string': 'x', 'word': 'netwrok'}",
                   "1:25 error /word: Unknown word 'netwrok'; did you mean 'network', expected one "
                   "of: file, env\n" },
-                { "word: far",
-                  "{'string': 'x', 'word': 'zzz'}",
+                { "word: far", "{'string': 'x', 'word': 'zzz'}",
                   "1:25 error /word: Unknown word 'zzz', expected one of: file, env\n" },
-                { "unknown key",
-                  "{'string': 'x', 'flga': true}",
+                { "unknown key", "{'string': 'x', 'flga': true}",
                   "1:17 error /flga: Unknown key 'flga'; did you mean 'flag', expected one of: "
                   "string, flag, number, list, object, word\n" },
-                { "all are told",
-                  "{'flag': 1,\n 'number': 70000,\n 'bad': 0}",
+                { "all are told", "{'flag': 1,\n 'number': 70000,\n 'bad': 0}",
                   "1:1 error : Key 'string' is missing\n"
                   "1:10 error /flag: Expected true or false, found an integer\n"
                   "2:12 error /number: 70000 is out of range, expected -2 to 65535\n"
@@ -488,14 +419,15 @@ static void test_read_refused(void **state G_GNUC_UNUSED) {
                 JsonCursor root;
 
                 assert_true(json_document_get_root(document, &root));
-                assert_int_equal(json_read_object(&root, record_fields, JSON_UNKNOWN_ERROR, &record), -EBADMSG);
+                assert_int_equal(json_read_object(&root, record_fields, JSON_UNKNOWN_ERROR, &record),
+                                 -EBADMSG);
                 assert_findings(cases[i].name, document, cases[i].findings);
         }
 }
 
 static void test_read_good(void **state G_GNUC_UNUSED) {
-        g_autoptr(JsonDocument) document =
-                load("{'string': 'äöü', 'flag': true, 'number': -2, 'list': [1, {}, 'x'], 'object': {}}");
+        g_autoptr(JsonDocument) document = load(
+                "{'string': 'äöü', 'flag': true, 'number': -2, 'list': [1, {}, 'x'], 'object': {}}");
         Record record = { 0 };
         JsonCursor root;
 
@@ -526,37 +458,40 @@ static void test_read_unknown_warning(void **state G_GNUC_UNUSED) {
 }
 
 static void test_nearest(void **state G_GNUC_UNUSED) {
-        static const char *const words[] = { "file", "devicenode", "env", "network", "dbus", "path-host",
-                                             "path-container", NULL };
+        static const char *const words[] = { "file",      "devicenode",     "env", "network", "dbus",
+                                             "path-host", "path-container", NULL };
         static const struct {
                 const char *word, *nearest;
         } cases[] = {
-                { "netwrok", "network" },     { "NETWORK", "network" },        { "flie", "file" },
-                { "envs", "env" },            { "en", "env" },                 { "path_host", "path-host" },
-                { "path-contaner", "path-container" }, { "path", NULL },       { "x", NULL },
-                { "", NULL },                 { "wayland", NULL },             { "devicenodes", "devicenode" },
+                { "netwrok", "network" },
+                { "NETWORK", "network" },
+                { "flie", "file" },
+                { "envs", "env" },
+                { "en", "env" },
+                { "path_host", "path-host" },
+                { "path-contaner", "path-container" },
+                { "path", NULL },
+                { "x", NULL },
+                { "", NULL },
+                { "wayland", NULL },
+                { "devicenodes", "devicenode" },
                 { "a-word-that-is-longer-than-any-that-is-worth-a-suggestion-in-a-manifest", NULL },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
                 if (g_strcmp0(json_nearest(cases[i].word, words), cases[i].nearest) != 0)
-                        fail_msg("'%s' is nearest to '%s'", cases[i].word, json_nearest(cases[i].word, words));
+                        fail_msg("'%s' is nearest to '%s'", cases[i].word,
+                                 json_nearest(cases[i].word, words));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_load_refused),
-                cmocka_unit_test(test_load_bytes),
-                cmocka_unit_test(test_load_depth),
-                cmocka_unit_test(test_load_sizes),
-                cmocka_unit_test(test_places),
-                cmocka_unit_test(test_findings_order),
-                cmocka_unit_test(test_findings_limit),
-                cmocka_unit_test(test_findings_escape),
-                cmocka_unit_test(test_get_error),
-                cmocka_unit_test(test_read_refused),
-                cmocka_unit_test(test_read_good),
-                cmocka_unit_test(test_read_unknown_warning),
+                cmocka_unit_test(test_load_refused),   cmocka_unit_test(test_load_bytes),
+                cmocka_unit_test(test_load_depth),     cmocka_unit_test(test_load_sizes),
+                cmocka_unit_test(test_places),         cmocka_unit_test(test_findings_order),
+                cmocka_unit_test(test_findings_limit), cmocka_unit_test(test_findings_escape),
+                cmocka_unit_test(test_get_error),      cmocka_unit_test(test_read_refused),
+                cmocka_unit_test(test_read_good),      cmocka_unit_test(test_read_unknown_warning),
                 cmocka_unit_test(test_nearest),
         };
 

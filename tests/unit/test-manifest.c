@@ -67,43 +67,23 @@ static void test_refused(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *name, *text, *names, *findings;
         } cases[] = {
-                { "empty file",
-                  "",
-                  "",
+                { "empty file", "", "",
                   "1:1 error : Not valid JSON: '[' or '{' expected near end of file\n" },
-                { "not JSON",
-                  "capabilities: []",
-                  "",
+                { "not JSON", "capabilities: []", "",
                   "1:12 error : Not valid JSON: '[' or '{' expected near 'capabilities'\n" },
-                { "an array",
-                  "[]",
-                  "",
-                  "1:1 error : Expected an object, found an array\n" },
-                { "empty object",
-                  "{}",
-                  "",
-                  "1:1 error : Key 'capabilities' is missing\n" },
+                { "an array", "[]", "", "1:1 error : Expected an object, found an array\n" },
+                { "empty object", "{}", "", "1:1 error : Key 'capabilities' is missing\n" },
                 { "duplicate key in a capability",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [], 'gateways': []}]}",
-                  "",
-                  "3:33 error /capabilities/0/gateways: Duplicate key 'gateways'\n" },
-                { "no capabilities",
-                  "{'version': '1'}",
-                  "",
-                  "1:1 error : Key 'capabilities' is missing\n" },
-                { "capabilities: object",
-                  "{'version': '1', 'capabilities': {}}",
-                  "",
+                  "", "3:33 error /capabilities/0/gateways: Duplicate key 'gateways'\n" },
+                { "no capabilities", "{'version': '1'}", "", "1:1 error : Key 'capabilities' is missing\n" },
+                { "capabilities: object", "{'version': '1', 'capabilities': {}}", "",
                   "1:34 error /capabilities: Expected an array, found an object\n" },
-                { "capabilities: null",
-                  "{'version': '1', 'capabilities': null}",
-                  "",
+                { "capabilities: null", "{'version': '1', 'capabilities': null}", "",
                   "1:34 error /capabilities: Expected an array, found null\n" },
-                { "misspelt capabilities",
-                  "{'version': '1', 'capabilites': []}",
-                  "",
+                { "misspelt capabilities", "{'version': '1', 'capabilites': []}", "",
                   "1:1 error : Key 'capabilities' is missing\n"
                   "1:18 warning /capabilites: Unknown key 'capabilites'; did you mean "
                   "'capabilities', expected one of: $schema, description, version, capabilities\n" },
@@ -113,62 +93,54 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:13 error /version: Version '2' is not known, expected \"1\"\n" },
+                  "", "1:13 error /version: Version '2' is not known, expected \"1\"\n" },
                 { "version: 1.0",
                   "{'version': '1.0',\n"
                   " 'capabilities': [\n"
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:13 error /version: Version '1.0' is not known, expected \"1\"\n" },
+                  "", "1:13 error /version: Version '1.0' is not known, expected \"1\"\n" },
                 { "version: number 2",
                   "{'version': 2,\n"
                   " 'capabilities': [\n"
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:13 error /version: Expected a string, found an integer\n" },
+                  "", "1:13 error /version: Expected a string, found an integer\n" },
                 { "version: null",
                   "{'version': null,\n"
                   " 'capabilities': [\n"
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:13 error /version: Expected a string, found null\n" },
+                  "", "1:13 error /version: Expected a string, found null\n" },
                 { "version: empty",
                   "{'version': '',\n"
                   " 'capabilities': [\n"
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:13 error /version: Expected a string that is not empty\n" },
+                  "", "1:13 error /version: Expected a string that is not empty\n" },
                 { "$schema: number",
                   "{'$schema': 1, 'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:13 error /$schema: Expected a string, found an integer\n" },
+                  "", "1:13 error /$schema: Expected a string, found an integer\n" },
                 { "description of the file: array",
                   "{'description': [], 'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "",
-                  "1:17 error /description: Expected a string, found an array\n" },
+                  "", "1:17 error /description: Expected a string, found an array\n" },
                 { "capability: string",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "'a.b']}",
-                  "",
-                  "3:1 error /capabilities/0: Expected an object, found a string\n" },
+                  "", "3:1 error /capabilities/0: Expected an object, found a string\n" },
                 { "capability without name",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -176,8 +148,7 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "ok.cap",
-                  "3:1 error /capabilities/0: Key 'name' is missing\n" },
+                  "ok.cap", "3:1 error /capabilities/0: Key 'name' is missing\n" },
                 { "capability without gateways",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -185,20 +156,17 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'name': 'ok.cap', 'gateways': [\n"
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "!a.b ok.cap",
-                  "3:1 error /capabilities/0: Key 'gateways' is missing\n" },
+                  "!a.b ok.cap", "3:1 error /capabilities/0: Key 'gateways' is missing\n" },
                 { "name: number",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 5, 'gateways': []}]}",
-                  "",
-                  "3:10 error /capabilities/0/name: Expected a string, found an integer\n" },
+                  "", "3:10 error /capabilities/0/name: Expected a string, found an integer\n" },
                 { "name: empty",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': '', 'gateways': []}]}",
-                  "",
-                  "3:10 error /capabilities/0/name: Expected a string that is not empty\n" },
+                  "", "3:10 error /capabilities/0/name: Expected a string that is not empty\n" },
                 { "name: space",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -238,8 +206,7 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'description': 5, 'gateways': []}]}",
-                  "!a.b",
-                  "3:32 error /capabilities/0/description: Expected a string, found an integer\n" },
+                  "!a.b", "3:32 error /capabilities/0/description: Expected a string, found an integer\n" },
                 { "risk: unknown",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -258,50 +225,43 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'risk': 1, 'gateways': []}]}",
-                  "!a.b",
-                  "3:25 error /capabilities/0/risk: Expected a string, found an integer\n" },
+                  "!a.b", "3:25 error /capabilities/0/risk: Expected a string, found an integer\n" },
                 { "gateways: object",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': {'id': 'file'}}]}",
-                  "!a.b",
-                  "3:29 error /capabilities/0/gateways: Expected an array, found an object\n" },
+                  "!a.b", "3:29 error /capabilities/0/gateways: Expected an array, found an object\n" },
                 { "gateway: string",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
                   "'file']}]}",
-                  "!a.b",
-                  "4:1 error /capabilities/0/gateways/0: Expected an object, found a string\n" },
+                  "!a.b", "4:1 error /capabilities/0/gateways/0: Expected an object, found a string\n" },
                 { "gateway without id",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
                   "{'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
-                  "!a.b",
-                  "4:1 error /capabilities/0/gateways/0: Key 'id' is missing\n" },
+                  "!a.b", "4:1 error /capabilities/0/gateways/0: Key 'id' is missing\n" },
                 { "gateway without config",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
                   "{'id': 'file'}]}]}",
-                  "!a.b",
-                  "4:1 error /capabilities/0/gateways/0: Key 'config' is missing\n" },
+                  "!a.b", "4:1 error /capabilities/0/gateways/0: Key 'config' is missing\n" },
                 { "id: number",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
                   "{'id': 1, 'config': [1]}]}]}",
-                  "!a.b",
-                  "4:8 error /capabilities/0/gateways/0/id: Expected a string, found an integer\n" },
+                  "!a.b", "4:8 error /capabilities/0/gateways/0/id: Expected a string, found an integer\n" },
                 { "id: empty",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
                   "{'id': '', 'config': [1]}]}]}",
-                  "!a.b",
-                  "4:8 error /capabilities/0/gateways/0/id: Expected a string that is not empty\n" },
+                  "!a.b", "4:8 error /capabilities/0/gateways/0/id: Expected a string that is not empty\n" },
                 { "id: misspelt",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -375,8 +335,7 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
                   "{'id': 'env', 'config': null}]}]}",
-                  "!a.b",
-                  "4:25 error /capabilities/0/gateways/0/config: Expected an array, found null\n" },
+                  "!a.b", "4:25 error /capabilities/0/gateways/0/config: Expected an array, found null\n" },
                 { "row: string",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -571,9 +530,7 @@ static void test_good(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *name, *text, *plan;
         } cases[] = {
-                { "least",
-                  "{'version': '1', 'capabilities': []}",
-                  "" },
+                { "least", "{'version': '1', 'capabilities': []}", "" },
                 { "no gateways",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -641,7 +598,8 @@ static void test_good(void **state G_GNUC_UNUSED) {
                   "bind  /y   <- /x   read-only  a.b (test.json:5)\n"
                   "bind  /y2  <- /x2  read-only  c (test.json:8)\n" },
                 { "keys in another order",
-                  "{'capabilities': [{'gateways': [{'config': [{'value': '1', 'name': 'A'}], 'id': 'env'}], 'name': 'a.b'}], 'version': '1'}",
+                  "{'capabilities': [{'gateways': [{'config': [{'value': '1', 'name': 'A'}], 'id': "
+                  "'env'}], 'name': 'a.b'}], 'version': '1'}",
                   "env  A  = 1  set  a.b (test.json:1)\n" },
                 { "the same file twice, the wider wins",
                   "{'version': '1',\n"
@@ -702,10 +660,11 @@ static void test_good(void **state G_GNUC_UNUSED) {
 }
 
 static void test_fields(void **state G_GNUC_UNUSED) {
-        g_autoptr(Manifest) manifest =
-                parse("{'version': '1', 'capabilities': [\n  {'name': 'a.b', 'description': 'Text', 'risk': 'medium',\n"
-                      "   'gateways': [{'id': 'env', 'config': [\n     {'name': 'A', 'value': '1'}]}]},\n"
-                      "  {'name': 'c', 'gateways': []}]}");
+        g_autoptr(Manifest) manifest = parse(
+                "{'version': '1', 'capabilities': [\n  {'name': 'a.b', 'description': 'Text', 'risk': "
+                "'medium',\n"
+                "   'gateways': [{'id': 'env', 'config': [\n     {'name': 'A', 'value': '1'}]}]},\n"
+                "  {'name': 'c', 'gateways': []}]}");
         const GPtrArray *capabilities = manifest_get_capabilities(manifest);
         const ManifestCapability *capability = g_ptr_array_index(capabilities, 0);
         const GatewayConfig *config = g_ptr_array_index(capability->configs, 0);
@@ -744,28 +703,32 @@ static void test_limits(void **state G_GNUC_UNUSED) {
         } cases[] = {
                 { "{'version':'1','capabilities':[", "{'name':'a','gateways':[]}", CAPABILITIES_MAX, "]}",
                   "1:31 error /capabilities: The array has 4097 elements, expected at most 4096\n" },
-                { "{'version':'1','capabilities':[{'name':'a','gateways':[", "{'id':'env','config':[{'name':'A','value':'1'}]}",
-                  GATEWAYS_MAX, "]}]}",
+                { "{'version':'1','capabilities':[{'name':'a','gateways':[",
+                  "{'id':'env','config':[{'name':'A','value':'1'}]}", GATEWAYS_MAX, "]}]}",
                   "1:55 error /capabilities/0/gateways: The array has 65 elements, expected at most 64\n" },
-                { "{'version':'1','capabilities':[{'name':'a','gateways':[{'id':'env','config':[", "{'name':'A','value':'1'}",
-                  GATEWAY_ROWS_MAX, "]}]}]}",
-                  "1:77 error /capabilities/0/gateways/0/config: The array has 1025 elements, expected at most 1024\n" },
+                { "{'version':'1','capabilities':[{'name':'a','gateways':[{'id':'env','config':[",
+                  "{'name':'A','value':'1'}", GATEWAY_ROWS_MAX, "]}]}]}",
+                  "1:77 error /capabilities/0/gateways/0/config: The array has 1025 elements, expected "
+                  "at most 1024\n" },
         };
         g_autofree char *name = g_strnfill(CAPABILITY_NAME_MAX, 'n');
-        g_autofree char *long_name = g_strdup_printf("{'version': '1', 'capabilities': [{'name': '%sn', 'gateways': []}]}", name);
-        g_autofree char *full_name = g_strdup_printf("{'version': '1', 'capabilities': [{'name': '%s', 'gateways': []}]}", name);
+        g_autofree char *long_name = g_strdup_printf(
+                "{'version': '1', 'capabilities': [{'name': '%sn', 'gateways': []}]}", name);
+        g_autofree char *full_name = g_strdup_printf(
+                "{'version': '1', 'capabilities': [{'name': '%s', 'gateways': []}]}", name);
         g_autoptr(Manifest) long_named = parse(long_name), full_named = parse(full_name);
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *full = repeat(cases[i].repeated, cases[i].max);
                 g_autofree char *good = g_strconcat(cases[i].before, full, cases[i].after, NULL);
-                g_autofree char *above =
-                        g_strconcat(cases[i].before, full, ",", cases[i].repeated, cases[i].after, NULL);
+                g_autofree char *above = g_strconcat(cases[i].before, full, ",", cases[i].repeated,
+                                                     cases[i].after, NULL);
                 g_autoptr(Manifest) filled = parse(good), overfull = parse(above);
 
                 assert_findings(cases[i].before, overfull, cases[i].finding);
                 assert_int_equal(manifest_get_capabilities(filled)->len, 1);
-                assert_false(((ManifestCapability *) manifest_get_capabilities(filled)->pdata[0])->has_errors);
+                assert_false(
+                        ((ManifestCapability *) manifest_get_capabilities(filled)->pdata[0])->has_errors);
         }
         assert_findings("long name", long_named,
                         "1:44 error /capabilities/0/name: The string has 256 bytes, expected at most 255\n");

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * org.bulkhead.Bulkhead1.Sandbox
+ */
+#include "capabilities/capability.h"
+#include "dbus/bus-error.h"
+#include "dbus/bus-options.h"
+#include "dbus/bus-path.h"
+#include "dbus/bus-private.h"
+#include "util/log.h"
+
+/* ---- Run ---- */
+
+static void on_ran(void *userdata, Process *process, const Error *error) {
+        g_autoptr(BusCall) call = userdata;
+        int r = error ? bus_error_reply(call->message, error) : bus_reply_run(call, process, false);
+
+        if (r < 0)
+                log_debug("Cannot answer Run: %s", g_strerror(-r));
+}
+
+static int method_run(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_auto(BusRequest) request = { 0 };
+        g_auto(GStrv) argv = NULL;
+        g_autoptr(BusCall) call = NULL;
+        uid_t uid;
+        int r;
+
+        r = bus_get_uid(bus, message, &uid, &error);
+        if (r >= 0) {
+                request.run = run_request_new(uid);
+                r = bus_read_strings(message, &argv, &error);
+        }
+        if (r >= 0)
+                r = run_request_set_argv(request.run, argv, &error);
+        if (r >= 0)
+                r = bus_options_read(message, &request, &error);
+        if (r >= 0) {
+                call = bus_call_new(bus, message, uid);
+                r = sandbox_run(sandbox, request.run, on_ran, call, &error);
+        }
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
+/* ---- changes ---- */
+
+static int method_change(sd_bus_message *message, Bus *bus, Sandbox *sandbox, SandboxVerb verb, bool has_names,
+                         sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_auto(GStrv) names = NULL;
+        g_autoptr(BusCall) call = NULL;
+        uid_t uid;
+        int r;
+
+        r = bus_get_uid(bus, message, &uid, &error);
+        if (r >= 0 && has_names)
+                r = bus_read_strings(message, &names, &error);
+        if (r >= 0) {
+                call = bus_call_new(bus, message, uid);
+                r = sandbox_change(sandbox, verb, uid, names, bus_call_finish, call, &error);
+        }
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
+static int method_kill(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(BusCall) call = NULL;
+        int32_t signal;
+        int r;
+
+        r = sd_bus_message_read(message, "i", &signal);
+        if (r < 0)
+                return r;
+        call = bus_call_new(bus, message, 0);
+        r = sandbox_signal(sandbox, 0, signal, bus_call_finish, call, &error);
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
+static int method_stop(sd_bus_message *message, Bus *bus, Sandbox *sandbox) {
+        uint64_t usec;
+        int r = sd_bus_message_read(message, "t", &usec);
+
+        if (r < 0)
+                return r;
+        sandbox_stop(sandbox, usec, bus_call_finish, bus_call_new(bus, message, 0));
+        return 1;
+}
+
+/* ---- properties ---- */
+
+static int append_name(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append_basic(message, SD_BUS_TYPE_STRING, sandbox_get_name(sandbox));
+}
+
+static int append_template(sd_bus_message *message, const void *sandbox) {
+        return bus_append_text(message, sandbox_get_template(sandbox));
+}
+
+static int append_owner(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "u", (uint32_t) sandbox_get_owner(sandbox));
+}
+
+static int append_created(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_get_created_usec(sandbox));
+}
+
+static int append_created_monotonic(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_get_created_monotonic_usec(sandbox));
+}
+
+static int append_timing(sd_bus_message *message, const ShimTiming *timing) {
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_STRUCT, "st");
+
+        if (r >= 0)
+                r = bus_append_text(message, timing->step);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(message, SD_BUS_TYPE_UINT64, &timing->usec);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_timings(sd_bus_message *message, const void *sandbox) {
+        const GArray *timings = sandbox_get_timings(sandbox);
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "(st)");
+
+        for (guint i = 0; r >= 0 && i < timings->len; i++)
+                r = append_timing(message, &g_array_index(timings, ShimTiming, i));
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_state(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append_basic(message, SD_BUS_TYPE_STRING,
+                                           sandbox_state_to_string(sandbox_get_state(sandbox)));
+}
+
+static int append_state_reason(sd_bus_message *message, const void *sandbox) {
+        return bus_append_text(message, sandbox_get_state_reason(sandbox));
+}
+
+static int append_capabilities(sd_bus_message *message, const void *sandbox) {
+        const GPtrArray *capabilities = sandbox_get_capabilities(sandbox);
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "s");
+
+        for (guint i = 0; r >= 0 && i < capabilities->len; i++)
+                r = sd_bus_message_append_basic(message, SD_BUS_TYPE_STRING,
+                                                capability_get_name(capabilities->pdata[i]));
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_labels(sd_bus_message *message, const void *sandbox) {
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{ss}");
+        GHashTableIter iter;
+        gpointer name, value;
+
+        g_hash_table_iter_init(&iter, sandbox_get_labels(sandbox));
+        while (r >= 0 && g_hash_table_iter_next(&iter, &name, &value))
+                r = sd_bus_message_append(message, "{ss}", (const char *) name, (const char *) value);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+const BusProperty sandbox_bus_properties[] = {
+        { "Name", "s", append_name },
+        { "Template", "s", append_template },
+        { "Owner", "u", append_owner },
+        { "CreatedUSec", "t", append_created },
+        { "CreatedUSecMonotonic", "t", append_created_monotonic },
+        { "LaunchTimings", "a(st)", append_timings },
+        { "State", "s", append_state },
+        { "StateReason", "s", append_state_reason },
+        { "Capabilities", "as", append_capabilities },
+        { "Labels", "a{ss}", append_labels },
+        {},
+};
+
+/* ---- the object ---- */
+
+static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interface G_GNUC_UNUSED, void *userdata,
+                void **ret_found, sd_bus_error *ret_error) {
+        Bus *bus = userdata;
+        g_auto(Error) error = ERROR_NULL;
+        g_autofree char *name = NULL;
+        uint32_t number;
+        uid_t viewer, owner;
+
+        if (!bus_get_current_uid(bus, &viewer))
+                return 0;
+        if (bus_path_parse(viewer, path, &owner, &name, &number) == 0 || number > 0)
+                return 0;
+        *ret_found = manager_find_sandbox(bus->manager, owner, name);
+        if (*ret_found)
+                return 1;
+        (void) error_setf(&error, ERROR_NO_SUCH_SANDBOX, "There is no sandbox '%s'", name);
+        return bus_error_set(ret_error, &error);
+}
+
+static int enumerate(sd_bus *sd G_GNUC_UNUSED, const char *prefix G_GNUC_UNUSED, void *userdata, char ***ret_nodes,
+                     sd_bus_error *ret_error G_GNUC_UNUSED) {
+        Bus *bus = userdata;
+        g_autoptr(GPtrArray) sandboxes = manager_list_sandboxes(bus->manager);
+        g_autoptr(GPtrArray) processes = manager_list_processes(bus->manager);
+        g_autoptr(GPtrArray) paths = g_ptr_array_new();
+        uid_t viewer;
+
+        if (!bus_get_current_uid(bus, &viewer))
+                return 0;
+        for (guint i = 0; i < sandboxes->len; i++) {
+                uid_t owner = sandbox_get_owner(sandboxes->pdata[i]);
+
+                if (viewer == 0 || viewer == owner)
+                        g_ptr_array_add(paths,
+                                        bus_path_sandbox(viewer, owner, sandbox_get_name(sandboxes->pdata[i])));
+        }
+        for (guint i = 0; i < processes->len; i++) {
+                const Process *process = processes->pdata[i];
+                uid_t owner = process_get_owner(process);
+
+                if (viewer == 0 || viewer == owner)
+                        g_ptr_array_add(paths, bus_path_process(viewer, owner, process_get_sandbox_name(process),
+                                                                process_get_number(process)));
+        }
+        g_ptr_array_add(paths, NULL);
+        /* sd-bus frees with free(3), which is what g_malloc() uses since GLib 2.46. */
+        *ret_nodes = (char **) g_ptr_array_steal(paths, NULL);
+        return 0;
+}
+
+static int on_run(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_run(message, bus_of(message), sandbox, ret_error);
+}
+
+static int on_set_capabilities(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_change(message, bus_of(message), sandbox, SANDBOX_SET_CAPABILITIES, true, ret_error);
+}
+
+static int on_grant(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_change(message, bus_of(message), sandbox, SANDBOX_GRANT, true, ret_error);
+}
+
+static int on_revoke(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_change(message, bus_of(message), sandbox, SANDBOX_REVOKE, true, ret_error);
+}
+
+static int on_freeze(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_change(message, bus_of(message), sandbox, SANDBOX_FREEZE, false, ret_error);
+}
+
+static int on_thaw(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_change(message, bus_of(message), sandbox, SANDBOX_THAW, false, ret_error);
+}
+
+static int on_kill(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_kill(message, bus_of(message), sandbox, ret_error);
+}
+
+static int on_stop(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error G_GNUC_UNUSED) {
+        return method_stop(message, bus_of(message), sandbox);
+}
+
+static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED, const char *interface G_GNUC_UNUSED,
+                        const char *property, sd_bus_message *reply, void *sandbox,
+                        sd_bus_error *ret_error G_GNUC_UNUSED) {
+        return bus_property_append(sandbox_bus_properties, property, reply, sandbox);
+}
+
+static const sd_bus_vtable sandbox_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Run", SD_BUS_ARGS("as", argv, "a{sv}", options),
+                                SD_BUS_RESULT("o", process, "u", pid), on_run, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetCapabilities", SD_BUS_ARGS("as", capabilities), SD_BUS_NO_RESULT,
+                                on_set_capabilities, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Grant", SD_BUS_ARGS("as", capabilities), SD_BUS_NO_RESULT, on_grant,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("as", capabilities), SD_BUS_NO_RESULT, on_revoke,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Freeze", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_freeze, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Thaw", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_thaw, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("i", signal), SD_BUS_NO_RESULT, on_kill,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("t", timeout_usec), SD_BUS_NO_RESULT, on_stop,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Name", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Template", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Owner", "u", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("CreatedUSec", "t", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("CreatedUSecMonotonic", "t", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("LaunchTimings", "a(st)", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("StateReason", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Capabilities", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Labels", "a{ss}", property_get, 0, 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ProcessExited",
+                                SD_BUS_ARGS("o", process, "u", pid, "s", reason, "i", status), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_add_sandboxes(Bus *bus) {
+        sd_bus_slot *slot;
+        int r;
+
+        r = sd_bus_add_fallback_vtable(bus->bus, &slot, BUS_PATH_SANDBOXES, BUS_SANDBOX_INTERFACE, sandbox_vtable,
+                                       find, bus);
+        if (r < 0)
+                return r;
+        bus_keep_slot(bus, slot);
+        r = sd_bus_add_node_enumerator(bus->bus, &slot, BUS_PATH_SANDBOXES, enumerate, bus);
+        if (r >= 0)
+                bus_keep_slot(bus, slot);
+        return r;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* For the files that make up manager, sandbox and process; nobody else */
+#include "service/manager.h"
+
+sd_event *manager_get_event(const Manager *manager);
+void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges changes);
+/* A new process in state starting; owned by the manager. */
+Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv);
+void manager_tell_process_added(Manager *manager, Process *process);
+void manager_tell_process_exited(Manager *manager, Process *process);
+void manager_forget_process(Manager *manager, Process *process); /* frees it */
+/* Takes it out of all tables, tells so, gives back its ids; the sandbox is the caller's to free. */
+void manager_forget_sandbox(Manager *manager, Sandbox *sandbox);
+/* Looks whether it is the last one of manager_stop_all(); keeps the pool filled. */
+void manager_settle(Manager *manager);

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service/manager.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "gateways/gateway.h"
+#include "service/id-pool.h"
+#include "service/manager-private.h"
+#include "service/policy.h"
+#include "service/pool.h"
+#include "service/process-private.h"
+#include "service/sandbox-name.h"
+#include "service/sandbox-private.h"
+#include "util/fs.h"
+#include "util/limits.h"
+#include "util/log.h"
+
+struct Manager {
+        sd_event *event;          /* owned reference */
+        const Places *places;     /* not owned */
+        const Settings *settings; /* not owned */
+        CgroupHost *cgroups;      /* owned */
+        Store *store;             /* owned reference */
+        IdPool *ids;              /* owned */
+        ShimHost host;
+        Pool *pool;            /* owned */
+        GHashTable *sandboxes; /* "uid:name" -> owned Sandbox */
+        GHashTable *processes; /* number -> owned Process */
+        uint32_t last_process;
+        uint32_t last_generated; /* of generated names */
+        bool stopping;
+        const ManagerEvents *events; /* NULL = nobody listens */
+        void *events_userdata;
+        void (*settled)(void *userdata);
+        void *settled_userdata;
+};
+
+static char *sandbox_key(uid_t owner, const char *name) {
+        return g_strdup_printf("%u:%s", (unsigned) owner, name);
+}
+
+/* ---- life ---- */
+
+static void on_pool_drained(void *userdata) {
+        manager_settle(userdata);
+}
+
+/* Numbers of shims go on behind those of which something is left: their shims may still be stopping. */
+static uint32_t find_last_number(const char *sandboxes_folder) {
+        g_autoptr(GDir) folder = g_dir_open(sandboxes_folder, 0, NULL);
+        uint32_t last = 0;
+        const char *name;
+
+        while (folder && (name = g_dir_read_name(folder))) {
+                guint64 number;
+
+                if (g_ascii_string_to_unsigned(name, 10, 1, UINT32_MAX / 2, &number, NULL))
+                        last = MAX(last, (uint32_t) number);
+        }
+        return last;
+}
+
+static int manager_make_folders(const Places *places, Error *error) {
+        int r;
+
+        r = fs_make_folders(AT_FDCWD, places->runtime_folder, 0755, error);
+        if (r < 0)
+                return r;
+        r = fs_make_folders(AT_FDCWD, places->sandboxes_folder, 0711, error);
+        if (r < 0)
+                return r;
+        /* Whatever our umask is. */
+        if (chmod(places->runtime_folder, 0755) < 0 || chmod(places->sandboxes_folder, 0711) < 0)
+                return error_set_errnof(error, errno, "Cannot set the mode of '%s'", places->runtime_folder);
+        return 0;
+}
+
+static void log_findings(const Store *store) {
+        const GPtrArray *findings = store_get_findings(store);
+
+        for (guint i = 0; i < findings->len; i++) {
+                const StoreFinding *finding = findings->pdata[i];
+
+                log_warning("%s:%u:%u: %s", finding->file, finding->line, finding->column, finding->text);
+        }
+}
+
+int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret, Error *error) {
+        g_autoptr(Manager) manager = g_new0(Manager, 1);
+        int r;
+
+        manager->event = sd_event_ref(event);
+        manager->places = places;
+        manager->settings = settings;
+        manager->sandboxes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) sandbox_free);
+        manager->processes = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) process_free);
+        manager->ids = id_pool_new(settings->ids_base, settings->ids_count);
+        r = cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &manager->cgroups, error);
+        if (r < 0)
+                return r;
+        r = manager_make_folders(places, error);
+        if (r < 0)
+                return r;
+        manager->store = store_load(places);
+        log_findings(manager->store);
+        manager->host = (ShimHost){ .event = event,
+                                    .places = places,
+                                    .cgroups = manager->cgroups,
+                                    .last_number = find_last_number(places->sandboxes_folder) };
+        manager->pool = pool_new(&manager->host, settings->spare_shims, on_pool_drained, manager);
+        pool_refill(manager->pool);
+        *ret = g_steal_pointer(&manager);
+        return 0;
+}
+
+void manager_free(Manager *manager) {
+        if (!manager)
+                return;
+        manager->events = NULL;
+        g_clear_pointer(&manager->sandboxes, g_hash_table_unref);
+        g_clear_pointer(&manager->processes, g_hash_table_unref);
+        g_clear_pointer(&manager->pool, pool_free);
+        g_clear_pointer(&manager->ids, id_pool_free);
+        g_clear_pointer(&manager->store, store_unref);
+        g_clear_pointer(&manager->cgroups, cgroup_host_free);
+        sd_event_unref(manager->event);
+        g_free(manager);
+}
+
+void manager_set_events(Manager *manager, const ManagerEvents *events, void *userdata) {
+        manager->events = events;
+        manager->events_userdata = userdata;
+}
+
+sd_event *manager_get_event(const Manager *manager) {
+        return manager->event;
+}
+
+/* ---- create ---- */
+
+static int manager_check_limits(const Manager *manager, uid_t owner, Error *error) {
+        unsigned n_own = 0;
+        GHashTableIter iter;
+        gpointer sandbox;
+
+        if (g_hash_table_size(manager->sandboxes) >= manager->settings->sandboxes_max)
+                return error_setf(error, ERROR_LIMIT_REACHED, "There are %u sandboxes (MaxSandboxes=)",
+                                  g_hash_table_size(manager->sandboxes));
+        if (owner == 0) /* who could change the limit need not be held by it */
+                return 0;
+        g_hash_table_iter_init(&iter, manager->sandboxes);
+        while (g_hash_table_iter_next(&iter, NULL, &sandbox))
+                n_own += sandbox_get_owner(sandbox) == owner;
+        if (n_own >= manager->settings->sandboxes_per_user_max)
+                return error_setf(error, ERROR_LIMIT_REACHED, "User %u has %u sandboxes (MaxSandboxesPerUser=)",
+                                  (unsigned) owner, n_own);
+        return 0;
+}
+
+/* The name that was asked for, if it is one and free, or a new one. Caller frees. */
+static int manager_choose_name(Manager *manager, const SandboxRequest *request, char **ret, Error *error) {
+        g_autofree char *name = g_strdup(request->name);
+
+        while (!*name || (!*request->name && manager_find_sandbox(manager, request->owner, name))) {
+                g_free(name);
+                name = g_strdup_printf("sandbox-%u", ++manager->last_generated);
+        }
+        if (!sandbox_name_is_valid(name)) {
+                uid_t owner;
+                g_autofree char *ignored = NULL;
+
+                /* It is no name even where "uid:" may stand in front: the reason is the same. */
+                if (sandbox_name_parse(UINT32_MAX, name, &owner, &ignored, error) < 0)
+                        return -EINVAL;
+        }
+        if (manager_find_sandbox(manager, request->owner, name))
+                return error_setf(error, ERROR_SANDBOX_EXISTS, "There is a sandbox '%s' already", name);
+        *ret = g_steal_pointer(&name);
+        return 0;
+}
+
+static int manager_find_template(const Manager *manager, const SandboxRequest *request, Template **ret,
+                                 Error *error) {
+        const char *name = request->template_name ?: manager->settings->default_template;
+        Template *template;
+        int r;
+
+        r = policy_check_template(manager->settings, request->owner, name, error);
+        if (r < 0)
+                return r;
+        template = store_find_template(manager->store, name);
+        if (!template)
+                return error_setf(error, ERROR_INVALID_ARGS, "There is no template '%.64s'", name);
+        *ret = template;
+        return 0;
+}
+
+/* Everything that can be refused without touching the system. */
+static int manager_prepare(Manager *manager, const SandboxRequest *request, Sandbox **ret, Error *error) {
+        g_autoptr(GPtrArray) capabilities = NULL;
+        g_autoptr(Plan) plan = plan_new();
+        g_autoptr(Spec) spec = spec_new();
+        g_autofree char *name = NULL;
+        Template *template = NULL;
+        int r;
+
+        r = policy_check_caller(manager->settings, request->owner, error);
+        if (r >= 0)
+                r = manager_choose_name(manager, request, &name, error);
+        if (r >= 0)
+                r = manager_check_limits(manager, request->owner, error);
+        if (r >= 0)
+                r = manager_find_template(manager, request, &template, error);
+        if (r >= 0)
+                r = store_resolve(manager->store, request->capabilities, &capabilities, error);
+        if (r >= 0)
+                r = policy_check_capabilities(request->owner, capabilities, error);
+        if (r >= 0)
+                r = capabilities_plan(capabilities, plan, error);
+        if (r >= 0)
+                r = id_pool_take(manager->ids, &spec->id_base, error);
+        if (r < 0)
+                return r;
+        template_fill_spec(template, spec);
+        spec->id_count = ID_RANGE_COUNT;
+        spec->owner = request->owner;
+        spec->hostname = g_strdup(request->hostname ?: name);
+        spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
+        spec->name = g_steal_pointer(&name);
+        *ret = sandbox_new(manager, request, g_steal_pointer(&spec), g_steal_pointer(&capabilities),
+                           g_steal_pointer(&plan));
+        return 0;
+}
+
+int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone created, void *userdata,
+                   Sandbox **ret, Error *error) {
+        g_autoptr(Sandbox) sandbox = NULL;
+        ShimClient *shim;
+        int r;
+
+        if (manager->stopping)
+                return error_setf(error, ERROR_BAD_STATE, "The service is stopping");
+        r = manager_prepare(manager, request, &sandbox, error);
+        if (r < 0)
+                return r;
+        shim = pool_take(manager->pool, &sandbox_shim_events, sandbox);
+        if (!shim) {
+                r = shim_client_spawn(&manager->host, &sandbox_shim_events, sandbox, &shim, error);
+                if (r < 0) {
+                        id_pool_give_back(manager->ids, sandbox->spec->id_base);
+                        return r;
+                }
+        }
+        g_hash_table_insert(manager->sandboxes, sandbox_key(request->owner, sandbox_get_name(sandbox)), sandbox);
+        if (manager->events)
+                manager->events->sandbox_added(manager->events_userdata, sandbox);
+        sandbox_start(sandbox, shim, created, userdata);
+        *ret = g_steal_pointer(&sandbox);
+        return 0;
+}
+
+void manager_forget_sandbox(Manager *manager, Sandbox *sandbox) {
+        g_autofree char *key = sandbox_key(sandbox_get_owner(sandbox), sandbox_get_name(sandbox));
+        gpointer stolen_key = NULL;
+        GHashTableIter iter;
+        gpointer process;
+
+        g_hash_table_iter_init(&iter, manager->processes);
+        while (g_hash_table_iter_next(&iter, NULL, &process))
+                if (process_get_sandbox(process) == sandbox)
+                        process_leave_sandbox(process);
+        (void) g_hash_table_steal_extended(manager->sandboxes, key, &stolen_key, NULL);
+        g_free(stolen_key);
+        id_pool_give_back(manager->ids, sandbox->spec->id_base);
+        if (manager->events)
+                manager->events->sandbox_removed(manager->events_userdata, sandbox);
+}
+
+void manager_settle(Manager *manager) {
+        if (!manager->stopping) {
+                pool_refill(manager->pool);
+                return;
+        }
+        if (manager->settled && g_hash_table_size(manager->sandboxes) == 0 && pool_is_empty(manager->pool)) {
+                void (*settled)(void *userdata) = manager->settled;
+
+                manager->settled = NULL;
+                settled(manager->settled_userdata);
+        }
+}
+
+void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges changes) {
+        /* What was taken from the pool is replaced when nobody waits for it any more. */
+        if (!manager->stopping && sandbox_get_state(sandbox) != SANDBOX_CREATING)
+                pool_refill(manager->pool);
+        if (manager->events)
+                manager->events->sandbox_changed(manager->events_userdata, sandbox, changes);
+}
+
+/* ---- processes ---- */
+
+Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv) {
+        do
+                manager->last_process++;
+        while (manager->last_process == 0 ||
+               g_hash_table_contains(manager->processes, GUINT_TO_POINTER(manager->last_process)));
+
+        Process *process = process_new(sandbox, manager->last_process, argv);
+
+        g_hash_table_insert(manager->processes, GUINT_TO_POINTER(manager->last_process), process);
+        return process;
+}
+
+void manager_tell_process_added(Manager *manager, Process *process) {
+        if (manager->events)
+                manager->events->process_added(manager->events_userdata, process);
+}
+
+void manager_tell_process_exited(Manager *manager, Process *process) {
+        if (manager->events)
+                manager->events->process_exited(manager->events_userdata, process);
+}
+
+void manager_forget_process(Manager *manager, Process *process) {
+        if (manager->events && process_get_state(process) != PROCESS_STARTING)
+                manager->events->process_removed(manager->events_userdata, process);
+        (void) g_hash_table_remove(manager->processes, GUINT_TO_POINTER(process_get_number(process)));
+}
+
+/* ---- reading ---- */
+
+Sandbox *manager_find_sandbox(const Manager *manager, uid_t owner, const char *name) {
+        g_autofree char *key = sandbox_key(owner, name);
+
+        return g_hash_table_lookup(manager->sandboxes, key);
+}
+
+Process *manager_find_process(const Manager *manager, uint32_t number) {
+        Process *process = g_hash_table_lookup(manager->processes, GUINT_TO_POINTER(number));
+
+        return process && process_get_state(process) != PROCESS_STARTING ? process : NULL;
+}
+
+static int compare_sandboxes(gconstpointer a, gconstpointer b) {
+        const Sandbox *left = *(Sandbox *const *) a, *right = *(Sandbox *const *) b;
+        uid_t left_owner = sandbox_get_owner(left), right_owner = sandbox_get_owner(right);
+
+        if (left_owner != right_owner)
+                return left_owner < right_owner ? -1 : 1;
+        return strcmp(sandbox_get_name(left), sandbox_get_name(right));
+}
+
+GPtrArray *manager_list_sandboxes(const Manager *manager) {
+        GPtrArray *list = g_ptr_array_sized_new(g_hash_table_size(manager->sandboxes));
+        GHashTableIter iter;
+        gpointer sandbox;
+
+        g_hash_table_iter_init(&iter, manager->sandboxes);
+        while (g_hash_table_iter_next(&iter, NULL, &sandbox))
+                g_ptr_array_add(list, sandbox);
+        g_ptr_array_sort(list, compare_sandboxes);
+        return list;
+}
+
+static int compare_processes(gconstpointer a, gconstpointer b) {
+        uint32_t left = process_get_number(*(Process *const *) a), right = process_get_number(*(Process *const *) b);
+
+        return left < right ? -1 : left > right;
+}
+
+GPtrArray *manager_list_processes(const Manager *manager) {
+        GPtrArray *list = g_ptr_array_sized_new(g_hash_table_size(manager->processes));
+        GHashTableIter iter;
+        gpointer process;
+
+        g_hash_table_iter_init(&iter, manager->processes);
+        while (g_hash_table_iter_next(&iter, NULL, &process))
+                if (process_get_state(process) != PROCESS_STARTING)
+                        g_ptr_array_add(list, process);
+        g_ptr_array_sort(list, compare_processes);
+        return list;
+}
+
+guint manager_count_sandboxes(const Manager *manager) {
+        return g_hash_table_size(manager->sandboxes);
+}
+
+guint manager_count_spares(const Manager *manager) {
+        return pool_get_size(manager->pool);
+}
+
+/* ---- store ---- */
+
+void manager_reload(Manager *manager) {
+        Store *store = store_load(manager->places);
+
+        store_unref(manager->store);
+        manager->store = store;
+        log_findings(store);
+        log_info("Reloaded manifests and templates");
+}
+
+const Store *manager_get_store(const Manager *manager) {
+        return manager->store;
+}
+
+GPtrArray *manager_get_warnings(const Manager *manager) {
+        GPtrArray *warnings = g_ptr_array_new_with_free_func(g_free);
+        const GPtrArray *findings = store_get_findings(manager->store);
+
+        for (guint i = 0; i < manager->settings->warnings->len; i++)
+                g_ptr_array_add(warnings, g_strdup(manager->settings->warnings->pdata[i]));
+        for (guint i = 0; i < findings->len; i++) {
+                const StoreFinding *finding = findings->pdata[i];
+
+                g_ptr_array_add(warnings, g_strdup_printf("%s:%u:%u: %s%s%s", finding->file, finding->line,
+                                                          finding->column, finding->path,
+                                                          *finding->path ? ": " : "", finding->text));
+        }
+        return warnings;
+}
+
+char **manager_get_gateways(const Manager *manager G_GNUC_UNUSED) {
+        g_autoptr(GPtrArray) ids = g_ptr_array_new();
+        const GatewayOps *gateway;
+
+        for (size_t i = 0; (gateway = gateway_get(i)); i++)
+                g_ptr_array_add(ids, g_strdup(gateway->id));
+        g_ptr_array_add(ids, NULL);
+        return (char **) g_ptr_array_steal(ids, NULL);
+}
+
+/* ---- stop ---- */
+
+void manager_stop_all(Manager *manager, void (*settled)(void *userdata), void *userdata) {
+        g_autoptr(GPtrArray) sandboxes = manager_list_sandboxes(manager);
+
+        manager->stopping = true;
+        manager->settled = settled;
+        manager->settled_userdata = userdata;
+        for (guint i = 0; i < sandboxes->len; i++)
+                sandbox_stop(sandboxes->pdata[i], 0, NULL, NULL);
+        pool_drain(manager->pool);
+        manager_settle(manager);
+}

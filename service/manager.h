@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Manager: all sandboxes of an instance
+ *
+ * Holds what they share: the store of capabilities and templates, the pool of spare shims, ids, limits, names.
+ * Speaks to the outside through ManagerEvents and knows no bus.
+ */
+#include <systemd/sd-event.h>
+
+#include "capabilities/store.h"
+#include "service/process.h"
+#include "service/sandbox.h"
+#include "service/settings.h"
+#include "util/places.h"
+
+typedef struct ManagerEvents {
+        void (*sandbox_added)(void *userdata, Sandbox *sandbox);
+        void (*sandbox_removed)(void *userdata, Sandbox *sandbox); /* still whole, no longer found */
+        void (*sandbox_changed)(void *userdata, Sandbox *sandbox, SandboxChanges changes);
+        void (*process_added)(void *userdata, Process *process); /* before the run is answered */
+        void (*process_exited)(void *userdata, Process *process);
+        void (*process_removed)(void *userdata, Process *process);
+} ManagerEvents;
+
+/* Loads the store, makes the runtime folders, starts spare shims. @places and @settings are not owned. */
+int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret, Error *error);
+void manager_free(Manager *manager); /* kills what is left */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
+void manager_set_events(Manager *manager, const ManagerEvents *events, void *userdata);
+
+/*
+ * Makes a sandbox with its capabilities in force. Refuses at once (negative, @error) or calls @created once,
+ * later; when that has an error, nothing of the sandbox is left. *ret is the sandbox that is being created.
+ */
+int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone created, void *userdata,
+                   Sandbox **ret, Error *error);
+
+Sandbox *manager_find_sandbox(const Manager *manager, uid_t owner, const char *name); /* or NULL */
+Process *manager_find_process(const Manager *manager, uint32_t number); /* not while it is starting; or NULL */
+GPtrArray *manager_list_sandboxes(const Manager *manager); /* of Sandbox, by owner and name; caller unrefs */
+GPtrArray *manager_list_processes(const Manager *manager); /* of Process, by number; caller unrefs */
+guint manager_count_sandboxes(const Manager *manager);
+guint manager_count_spares(const Manager *manager);
+
+/* Manifests and templates anew; what runs keeps what it has. */
+void manager_reload(Manager *manager);
+const Store *manager_get_store(const Manager *manager);
+/* Findings of settings and store as sentences; caller unrefs. */
+GPtrArray *manager_get_warnings(const Manager *manager);
+/* Ids of the gateways; caller frees. */
+char **manager_get_gateways(const Manager *manager);
+
+/* Stops everything and takes nothing new; @settled when nothing is left. */
+void manager_stop_all(Manager *manager, void (*settled)(void *userdata), void *userdata);

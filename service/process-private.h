@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* For sandbox.c, which makes and ends processes, and manager.c, which keeps them; nobody else */
+#include <systemd/sd-event.h>
+
+#include "service/process.h"
+#include "service/request.h"
+
+Process *process_new(Sandbox *sandbox, uint32_t number, char *const *argv);
+void process_free(Process *process);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
+
+void process_set_running(Process *process, pid_t pid);
+/* Tells whoever waits, and goes PROCESS_LINGER_USEC later by manager_forget_process(). */
+void process_set_ended(Process *process, ShimExitReason reason, int status);
+Sandbox *process_get_sandbox(const Process *process); /* NULL when it is gone */
+void process_leave_sandbox(Process *process);

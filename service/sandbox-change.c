@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Changes of a live sandbox: capabilities, freeze and thaw, one at a time and in the order in which they were
+ * asked for. What a change wants is worked out when its turn comes, on top of what the ones before achieved.
+ */
+#include <string.h>
+
+#include "capabilities/capability.h"
+#include "capabilities/store.h"
+#include "service/manager-private.h"
+#include "service/policy.h"
+#include "service/sandbox-private.h"
+#include "util/limits.h"
+#include "util/log.h"
+
+struct Change {
+        SandboxVerb verb;
+        uid_t caller;
+        char **names;            /* owned; NULL for freeze and thaw */
+        SandboxDone done;
+        void *userdata;
+        GPtrArray *capabilities; /* owned; those wanted, from its turn on */
+        Plan *plan;              /* owned; what they open */
+};
+
+static void change_free(Change *change) {
+        g_strfreev(change->names);
+        g_clear_pointer(&change->capabilities, g_ptr_array_unref);
+        plan_free(change->plan);
+        g_free(change);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Change, change_free)
+
+static Capability *capabilities_find(const GPtrArray *capabilities, const char *name) {
+        for (guint i = 0; i < capabilities->len; i++)
+                if (strcmp(capability_get_name(capabilities->pdata[i]), name) == 0)
+                        return capabilities->pdata[i];
+        return NULL;
+}
+
+static GPtrArray *capabilities_new(void) {
+        return g_ptr_array_new_with_free_func((GDestroyNotify) capability_unref);
+}
+
+/* Those in force, as they were when they were granted, and those of @names that are not among them. */
+static int change_resolve_grant(const Sandbox *sandbox, Change *change, Error *error) {
+        g_autoptr(GPtrArray) resolved = NULL;
+        g_autoptr(GPtrArray) wanted = capabilities_new();
+        int r;
+
+        r = store_resolve(manager_get_store(sandbox->manager), change->names, &resolved, error);
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < sandbox->capabilities->len; i++)
+                g_ptr_array_add(wanted, capability_ref(sandbox->capabilities->pdata[i]));
+        for (guint i = 0; i < resolved->len; i++) {
+                const char *name = capability_get_name(resolved->pdata[i]);
+
+                /* Resolving adds the defaults of today; what a sandbox has by default was decided at its start. */
+                if (g_strv_contains((const char *const *) change->names, name) && !capabilities_find(wanted, name))
+                        g_ptr_array_add(wanted, capability_ref(resolved->pdata[i]));
+        }
+        change->capabilities = g_steal_pointer(&wanted);
+        return 0;
+}
+
+static int change_resolve_revoke(const Sandbox *sandbox, Change *change, Error *error) {
+        g_autoptr(GPtrArray) wanted = capabilities_new();
+
+        for (char **name = change->names; *name; name++) {
+                const Capability *capability = capabilities_find(sandbox->capabilities, *name);
+
+                if (!capability)
+                        return error_setf(error, ERROR_INVALID_ARGS, "Sandbox '%s' does not have capability '%.255s'",
+                                          sandbox->spec->name, *name);
+                if (capability_is_default(capability))
+                        return error_setf(error, ERROR_INVALID_ARGS,
+                                          "Capability '%s' is a default, which cannot be revoked", *name);
+        }
+        for (guint i = 0; i < sandbox->capabilities->len; i++) {
+                Capability *capability = sandbox->capabilities->pdata[i];
+
+                if (!g_strv_contains((const char *const *) change->names, capability_get_name(capability)))
+                        g_ptr_array_add(wanted, capability_ref(capability));
+        }
+        change->capabilities = g_steal_pointer(&wanted);
+        return 0;
+}
+
+/* What somebody with more rights granted stays, also when the list is named anew by somebody with less. */
+static int change_check_policy(const Sandbox *sandbox, const Change *change, Error *error) {
+        g_autoptr(GPtrArray) added = g_ptr_array_new();
+
+        for (guint i = 0; i < change->capabilities->len; i++) {
+                Capability *capability = change->capabilities->pdata[i];
+
+                if (!capabilities_find(sandbox->capabilities, capability_get_name(capability)))
+                        g_ptr_array_add(added, capability);
+        }
+        return policy_check_capabilities(change->caller, added, error);
+}
+
+static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) {
+        g_autoptr(Plan) plan = NULL;
+        int r;
+
+        if (sandbox->state != SANDBOX_FROZEN) {
+                r = sandbox_check_state(sandbox, SANDBOX_READY, error);
+                if (r < 0)
+                        return r;
+        }
+        switch (change->verb) {
+        case SANDBOX_FREEZE:
+                return sandbox_check_state(sandbox, SANDBOX_READY, error);
+        case SANDBOX_THAW:
+                return sandbox_check_state(sandbox, SANDBOX_FROZEN, error);
+        case SANDBOX_SET_CAPABILITIES:
+                r = store_resolve(manager_get_store(sandbox->manager), change->names, &change->capabilities, error);
+                break;
+        case SANDBOX_GRANT:
+                r = change_resolve_grant(sandbox, change, error);
+                break;
+        case SANDBOX_REVOKE:
+                r = change_resolve_revoke(sandbox, change, error);
+                break;
+        default:
+                g_assert_not_reached();
+        }
+        if (r < 0)
+                return r;
+        r = change_check_policy(sandbox, change, error);
+        if (r < 0)
+                return r;
+        plan = plan_new();
+        r = capabilities_plan(change->capabilities, plan, error);
+        if (r < 0)
+                return r;
+        change->plan = g_steal_pointer(&plan);
+        return 0;
+}
+
+static void on_restored(void *userdata G_GNUC_UNUSED, const Error *error) {
+        if (error)
+                log_failure(LOG_WARNING, error, "A plan that was not answered in time may be in force in part");
+}
+
+static void change_take_effect(Sandbox *sandbox, Change *change) {
+        switch (change->verb) {
+        case SANDBOX_FREEZE:
+                if (sandbox->state == SANDBOX_READY)
+                        sandbox_set_state(sandbox, SANDBOX_FROZEN, NULL);
+                return;
+        case SANDBOX_THAW:
+                if (sandbox->state == SANDBOX_FROZEN)
+                        sandbox_set_state(sandbox, SANDBOX_READY, NULL);
+                return;
+        case SANDBOX_SET_CAPABILITIES:
+        case SANDBOX_GRANT:
+        case SANDBOX_REVOKE:
+                g_ptr_array_unref(sandbox->capabilities);
+                sandbox->capabilities = g_steal_pointer(&change->capabilities);
+                plan_free(sandbox->plan);
+                sandbox->plan = g_steal_pointer(&change->plan);
+                manager_tell_changed(sandbox->manager, sandbox, SANDBOX_CHANGED_CAPABILITIES);
+                return;
+        default:
+                g_assert_not_reached();
+        }
+}
+
+static void sandbox_continue_changes(Sandbox *sandbox);
+
+static void on_changed(void *userdata, const Error *error) {
+        Sandbox *sandbox = userdata;
+        g_autoptr(Change) change = g_queue_pop_head(&sandbox->changes);
+
+        if (!error)
+                change_take_effect(sandbox, change);
+        else if (error->code == ERROR_TIMEOUT && change->plan && sandbox->state != SANDBOX_FAILED)
+                /* The shim may still get to it. What we say is in force shall be, so it is asked for anew. */
+                shim_client_apply(sandbox->shim, sandbox->plan, on_restored, NULL);
+        change->done(change->userdata, error);
+        sandbox_continue_changes(sandbox);
+}
+
+static void change_send(Sandbox *sandbox, const Change *change) {
+        if (change->verb == SANDBOX_FREEZE)
+                shim_client_freeze(sandbox->shim, on_changed, sandbox);
+        else if (change->verb == SANDBOX_THAW)
+                shim_client_thaw(sandbox->shim, on_changed, sandbox);
+        else
+                shim_client_apply(sandbox->shim, change->plan, on_changed, sandbox);
+}
+
+static void sandbox_continue_changes(Sandbox *sandbox) {
+        Change *change;
+
+        while ((change = g_queue_peek_head(&sandbox->changes))) {
+                g_auto(Error) error = ERROR_NULL;
+
+                if (change_prepare(sandbox, change, &error) >= 0) {
+                        change_send(sandbox, change);
+                        return;
+                }
+                (void) g_queue_pop_head(&sandbox->changes);
+                change->done(change->userdata, &error);
+                change_free(change);
+        }
+}
+
+int sandbox_change(Sandbox *sandbox, SandboxVerb verb, uid_t caller, char *const *names, SandboxDone done,
+                   void *userdata, Error *error) {
+        g_autoptr(Change) change = g_new0(Change, 1);
+        bool is_first = g_queue_is_empty(&sandbox->changes);
+        int r;
+
+        if (g_queue_get_length(&sandbox->changes) >= SHIM_QUEUE_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED, "%d changes of sandbox '%s' are waiting",
+                                  SHIM_QUEUE_MAX, sandbox->spec->name);
+        change->verb = verb;
+        change->caller = caller;
+        change->names = g_strdupv((char **) names);
+        change->done = done;
+        change->userdata = userdata;
+        r = is_first ? change_prepare(sandbox, change, error) : 0;
+        if (r < 0)
+                return r;
+        g_queue_push_tail(&sandbox->changes, change);
+        if (is_first)
+                change_send(sandbox, change);
+        (void) g_steal_pointer(&change);
+        return 0;
+}
+
+void sandbox_fail_changes(Sandbox *sandbox) {
+        g_auto(Error) error = ERROR_NULL;
+
+        (void) error_setf(&error, ERROR_BAD_STATE, "Sandbox '%s' is %s", sandbox->spec->name,
+                          sandbox_state_to_string(sandbox->state));
+        while (g_queue_get_length(&sandbox->changes) > 1) {
+                g_autoptr(Change) change = g_queue_pop_tail(&sandbox->changes);
+
+                change->done(change->userdata, &error);
+        }
+}
+
+bool sandbox_is_freezing(const Sandbox *sandbox) {
+        const Change *first = g_queue_peek_head((GQueue *) &sandbox->changes);
+
+        return first && (first->verb == SANDBOX_FREEZE || first->verb == SANDBOX_THAW);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service/sandbox.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "capabilities/capability.h"
+#include "service/id-pool.h"
+#include "service/manager-private.h"
+#include "service/policy.h"
+#include "service/process-private.h"
+#include "service/sandbox-private.h"
+#include "util/cleanup.h"
+#include "util/limits.h"
+#include "util/log.h"
+
+typedef struct Waiter {
+        SandboxDone gone;
+        void *userdata;
+} Waiter;
+
+typedef struct Run {
+        Sandbox *sandbox; /* not owned; it outlives the request */
+        Process *process; /* not owned; it stays while it is starting */
+        SandboxRan ran;
+        void *userdata;
+} Run;
+
+Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,
+                     Plan *plan) {
+        Sandbox *sandbox = g_new0(Sandbox, 1);
+
+        sandbox->manager = manager;
+        sandbox->client = g_strdup(request->client);
+        sandbox->spec = spec;
+        sandbox->labels = g_hash_table_ref(request->labels);
+        sandbox->created_usec = (uint64_t) g_get_real_time();
+        sandbox->created_monotonic_usec = (uint64_t) g_get_monotonic_time();
+        sandbox->timings = shim_timings_new();
+        sandbox->capabilities = capabilities;
+        sandbox->plan = plan;
+        sandbox->processes = g_hash_table_new(NULL, NULL);
+        sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        g_queue_init(&sandbox->changes);
+        return sandbox;
+}
+
+void sandbox_free(Sandbox *sandbox) {
+        if (!sandbox)
+                return;
+        shim_client_free(sandbox->shim);
+        g_hash_table_unref(sandbox->processes);
+        g_array_unref(sandbox->waiters);
+        g_array_unref(sandbox->timings);
+        g_ptr_array_unref(sandbox->capabilities);
+        plan_free(sandbox->plan);
+        spec_free(sandbox->spec);
+        g_hash_table_unref(sandbox->labels);
+        g_free(sandbox->client);
+        g_free(sandbox->state_reason);
+        error_done(&sandbox->failure);
+        g_free(sandbox);
+}
+
+void sandbox_set_state(Sandbox *sandbox, SandboxState state, const char *reason) {
+        g_assert(sandbox_state_is_next(sandbox->state, state));
+        sandbox->state = state;
+        g_free(sandbox->state_reason);
+        sandbox->state_reason = g_strdup(reason);
+        manager_tell_changed(sandbox->manager, sandbox, SANDBOX_CHANGED_STATE);
+}
+
+int sandbox_check_state(const Sandbox *sandbox, SandboxState wanted, Error *error) {
+        if (sandbox->state == wanted)
+                return 0;
+        return error_setf(error, ERROR_BAD_STATE, "Sandbox '%s' is %s, not %s", sandbox->spec->name,
+                          sandbox_state_to_string(sandbox->state), sandbox_state_to_string(wanted));
+}
+
+void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec) {
+        uint64_t usec = (uint64_t) g_get_monotonic_time() - since_usec;
+
+        for (guint i = 0; i < sandbox->timings->len; i++) {
+                const ShimTiming *timing = &g_array_index(sandbox->timings, ShimTiming, i);
+
+                if (strcmp(timing->step, step) == 0) {
+                        g_array_remove_index(sandbox->timings, i);
+                        break;
+                }
+        }
+        shim_timings_add(sandbox->timings, step, usec);
+}
+
+void sandbox_copy_error(Error *to, const Error *from) {
+        int r = error_setf(to, from->code, "%s", from->message);
+
+        (void) error_set_place(to, r, from->file, from->line, from->column, from->path);
+        to->errnum = from->errnum;
+}
+
+/* ---- start ---- */
+
+static void sandbox_fail_start(Sandbox *sandbox, const Error *error) {
+        if (sandbox->state != SANDBOX_CREATING)
+                return; /* its end is under way, and has its reason */
+        (void) error_setf(&sandbox->failure, error->code, "%s", error->message);
+        (void) error_set_place(&sandbox->failure, error_get_errno(error), error->file, error->line,
+                               error->column, error->path);
+        sandbox->failure.errnum = error->errnum;
+        sandbox_set_state(sandbox, SANDBOX_STOPPING, error->message);
+        shim_client_stop(sandbox->shim, sandbox->spec->stop_timeout_usec);
+}
+
+static void sandbox_become_ready(Sandbox *sandbox) {
+        SandboxDone created = sandbox->created;
+
+        sandbox_add_timing(sandbox, "total", sandbox->created_monotonic_usec);
+        sandbox_set_state(sandbox, SANDBOX_READY, NULL);
+        sandbox->created = NULL;
+        created(sandbox->created_userdata, NULL);
+}
+
+static void on_first_applied(void *userdata, const Error *error) {
+        Sandbox *sandbox = userdata;
+
+        if (error || sandbox->state != SANDBOX_CREATING) {
+                if (error)
+                        sandbox_fail_start(sandbox, error);
+                return;
+        }
+        sandbox_add_timing(sandbox, "apply", sandbox->step_usec);
+        sandbox_become_ready(sandbox);
+}
+
+static void on_started(void *userdata, const Error *error) {
+        Sandbox *sandbox = userdata;
+
+        if (error || sandbox->state != SANDBOX_CREATING) {
+                if (error)
+                        sandbox_fail_start(sandbox, error);
+                return;
+        }
+        if (plan_get_size(sandbox->plan) == 0) {
+                sandbox_become_ready(sandbox);
+                return;
+        }
+        sandbox->step_usec = (uint64_t) g_get_monotonic_time();
+        shim_client_apply(sandbox->shim, sandbox->plan, on_first_applied, sandbox);
+}
+
+void sandbox_start(Sandbox *sandbox, ShimClient *shim, SandboxDone created, void *userdata) {
+        sandbox->shim = shim;
+        sandbox->created = created;
+        sandbox->created_userdata = userdata;
+        sandbox_add_timing(sandbox, "spawn", sandbox->created_monotonic_usec);
+        shim_client_start(shim, sandbox->spec, on_started, sandbox);
+}
+
+/* ---- what the shim tells unasked ---- */
+
+static void on_timings(void *userdata, const GArray *timings) {
+        Sandbox *sandbox = userdata;
+
+        for (guint i = 0; i < timings->len; i++) {
+                const ShimTiming *timing = &g_array_index(timings, ShimTiming, i);
+
+                shim_timings_add(sandbox->timings, timing->step, timing->usec);
+        }
+}
+
+static void sandbox_end_process(Sandbox *sandbox, Process *process, ShimExitReason reason, int status) {
+        (void) g_hash_table_remove(sandbox->processes, GUINT_TO_POINTER(process_get_number(process)));
+        process_set_ended(process, reason, status);
+        manager_tell_process_exited(sandbox->manager, process);
+}
+
+static void on_exited(void *userdata, const ShimExited *exited) {
+        Sandbox *sandbox = userdata;
+        Process *process = g_hash_table_lookup(sandbox->processes, GUINT_TO_POINTER(exited->run));
+
+        if (!process || process_get_state(process) != PROCESS_RUNNING) {
+                log_debug("Sandbox '%s' tells the end of process %u, which it does not have", sandbox->spec->name,
+                          exited->run);
+                return;
+        }
+        sandbox_end_process(sandbox, process, exited->reason, exited->status);
+        if (exited->run == sandbox->ends_with)
+                sandbox_stop(sandbox, 0, NULL, NULL);
+}
+
+static void on_gone(void *userdata, const Error *reason) {
+        Sandbox *sandbox = userdata;
+
+        if (sandbox->state == SANDBOX_CREATING)
+                sandbox_copy_error(&sandbox->failure, reason);
+        else
+                log_failure(LOG_WARNING, reason, "Sandbox '%s' failed", sandbox->spec->name);
+        sandbox_set_state(sandbox, SANDBOX_FAILED, reason->message);
+        sandbox_fail_changes(sandbox);
+}
+
+/* Nothing is left of it. */
+static void on_ended(void *userdata) {
+        g_autoptr(Sandbox) sandbox = userdata;
+        g_autoptr(GList) lost = g_hash_table_get_values(sandbox->processes);
+
+        for (GList *at = lost; at; at = at->next) {
+                Process *process = at->data;
+
+                if (process_get_state(process) == PROCESS_RUNNING)
+                        sandbox_end_process(sandbox, process, SHIM_EXIT_LOST, 0);
+        }
+        manager_forget_sandbox(sandbox->manager, sandbox);
+        if (sandbox->created) {
+                SandboxDone created = sandbox->created;
+
+                sandbox->created = NULL;
+                created(sandbox->created_userdata, &sandbox->failure);
+        }
+        for (guint i = 0; i < sandbox->waiters->len; i++) {
+                const Waiter *waiter = &g_array_index(sandbox->waiters, Waiter, i);
+
+                waiter->gone(waiter->userdata, NULL);
+        }
+        manager_settle(sandbox->manager);
+}
+
+const ShimClientEvents sandbox_shim_events = {
+        .timings = on_timings,
+        .exited = on_exited,
+        .gone = on_gone,
+        .ended = on_ended,
+};
+
+/* ---- programs ---- */
+
+static void on_ran(void *userdata, pid_t pid, const Error *error) {
+        g_autofree Run *run = userdata;
+        Process *process = run->process;
+
+        if (error) {
+                (void) g_hash_table_remove(run->sandbox->processes,
+                                           GUINT_TO_POINTER(process_get_number(process)));
+                manager_forget_process(run->sandbox->manager, process);
+                run->ran(run->userdata, NULL, error);
+                return;
+        }
+        process_set_running(process, pid);
+        manager_tell_process_added(run->sandbox->manager, process);
+        run->ran(run->userdata, process, NULL);
+}
+
+/* Fills @ret with @request's descriptors; *ret_null is /dev/null if it is among them. */
+static int run_open_fds(const RunRequest *request, int ret[3], int *ret_null, Error *error) {
+        for (unsigned i = 0; i < 3; i++) {
+                ret[i] = request->fds[i];
+                if (ret[i] < 0 && *ret_null < 0)
+                        *ret_null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+                if (ret[i] < 0)
+                        ret[i] = *ret_null;
+                if (ret[i] < 0)
+                        return error_set_errnof(error, errno, "Cannot open /dev/null");
+        }
+        return 0;
+}
+
+int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *userdata, Error *error) {
+        autofd int null_fd = -EBADF;
+        int fds[3];
+        int r;
+
+        r = sandbox_check_state(sandbox, SANDBOX_READY, error);
+        if (r < 0)
+                return r;
+        if (sandbox_is_freezing(sandbox))
+                return error_setf(error, ERROR_BAD_STATE, "Sandbox '%s' is being frozen or thawed",
+                                  sandbox->spec->name);
+        if (g_hash_table_size(sandbox->processes) >= RUNS_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs", sandbox->spec->name,
+                                  RUNS_MAX);
+        r = policy_check_run(request->caller, &request->run, sandbox->spec, error);
+        if (r < 0)
+                return r;
+        r = run_open_fds(request, fds, &null_fd, error);
+        if (r < 0)
+                return r;
+
+        Process *process = manager_add_process(sandbox->manager, sandbox, request->run.argv);
+        Run *run = g_new0(Run, 1);
+
+        *run = (Run){ .sandbox = sandbox, .process = process, .ran = ran, .userdata = userdata };
+        request->run.run = process_get_number(process);
+        g_hash_table_insert(sandbox->processes, GUINT_TO_POINTER(request->run.run), process);
+        shim_client_run(sandbox->shim, &request->run, fds, on_ran, run);
+        return 0;
+}
+
+void sandbox_end_with(Sandbox *sandbox, Process *process) {
+        sandbox->ends_with = process_get_number(process);
+        if (process_get_state(process) == PROCESS_ENDED)
+                sandbox_stop(sandbox, 0, NULL, NULL);
+}
+
+int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata, Error *error) {
+        if (signal < 1 || signal > SIGRTMAX)
+                return error_setf(error, ERROR_INVALID_ARGS, "Signal %d is not a number from 1 to %d", signal,
+                                  SIGRTMAX);
+        if (sandbox->state != SANDBOX_FROZEN) {
+                int r = sandbox_check_state(sandbox, SANDBOX_READY, error);
+
+                if (r < 0)
+                        return r;
+        }
+        shim_client_signal(sandbox->shim, run, signal, done, userdata);
+        return 0;
+}
+
+/* ---- stop ---- */
+
+void sandbox_stop(Sandbox *sandbox, uint64_t usec, SandboxDone gone, void *userdata) {
+        Waiter waiter = { .gone = gone, .userdata = userdata };
+
+        if (gone)
+                g_array_append_val(sandbox->waiters, waiter);
+        if (sandbox->state == SANDBOX_FAILED)
+                return; /* it goes by itself */
+        if (sandbox->state == SANDBOX_CREATING)
+                (void) error_setf(&sandbox->failure, ERROR_BAD_STATE,
+                                  "Sandbox '%s' was stopped while it was created", sandbox->spec->name);
+        if (sandbox->state != SANDBOX_STOPPING) {
+                sandbox_set_state(sandbox, SANDBOX_STOPPING, NULL);
+                sandbox_fail_changes(sandbox);
+        }
+        shim_client_stop(sandbox->shim, usec > 0 ? usec : sandbox->spec->stop_timeout_usec);
+}
+
+/* ---- reading ---- */
+
+Manager *sandbox_get_manager(const Sandbox *sandbox) {
+        return sandbox->manager;
+}
+
+const char *sandbox_get_name(const Sandbox *sandbox) {
+        return sandbox->spec->name;
+}
+
+uid_t sandbox_get_owner(const Sandbox *sandbox) {
+        return sandbox->spec->owner;
+}
+
+const char *sandbox_get_client(const Sandbox *sandbox) {
+        return sandbox->client;
+}
+
+const char *sandbox_get_template(const Sandbox *sandbox) {
+        return sandbox->spec->template_name;
+}
+
+SandboxState sandbox_get_state(const Sandbox *sandbox) {
+        return sandbox->state;
+}
+
+const char *sandbox_get_state_reason(const Sandbox *sandbox) {
+        return sandbox->state_reason ? sandbox->state_reason : "";
+}
+
+bool sandbox_is_awaited(const Sandbox *sandbox) {
+        return sandbox->created != NULL;
+}
+
+uint64_t sandbox_get_created_usec(const Sandbox *sandbox) {
+        return sandbox->created_usec;
+}
+
+uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox) {
+        return sandbox->created_monotonic_usec;
+}
+
+const GArray *sandbox_get_timings(const Sandbox *sandbox) {
+        return sandbox->timings;
+}
+
+const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox) {
+        return sandbox->capabilities;
+}
+
+GHashTable *sandbox_get_labels(const Sandbox *sandbox) {
+        return sandbox->labels;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Sandbox: one of them, from request to removal
+ *
+ * Functions that take a callback return a negative errno with @error set when they refuse at once, and then never
+ * call it; otherwise it is called exactly once, later, from the loop. A sandbox is freed by nobody outside: it
+ * goes when nothing of it is left.
+ */
+#include <glib.h>
+#include <sys/types.h>
+
+#include "plan/plan.h"
+#include "service/process.h"
+#include "service/request.h"
+#include "service/sandbox-state.h"
+#include "util/error.h"
+
+typedef void (*SandboxDone)(void *userdata, const Error *error); /* NULL = success */
+typedef void (*SandboxRan)(void *userdata, Process *process, const Error *error);
+
+/* The bus's change-signalled properties. */
+typedef enum SandboxChanges {
+        SANDBOX_CHANGED_STATE = 1 << 0, /* and the reason */
+        SANDBOX_CHANGED_CAPABILITIES = 1 << 1,
+} SandboxChanges;
+
+typedef enum SandboxVerb {
+        SANDBOX_SET_CAPABILITIES,
+        SANDBOX_GRANT,
+        SANDBOX_REVOKE,
+        SANDBOX_FREEZE,
+        SANDBOX_THAW,
+} SandboxVerb;
+
+Manager *sandbox_get_manager(const Sandbox *sandbox);
+const char *sandbox_get_name(const Sandbox *sandbox);
+uid_t sandbox_get_owner(const Sandbox *sandbox);
+const char *sandbox_get_client(const Sandbox *sandbox); /* who asked for it */
+const char *sandbox_get_template(const Sandbox *sandbox);
+SandboxState sandbox_get_state(const Sandbox *sandbox);
+const char *sandbox_get_state_reason(const Sandbox *sandbox); /* "" if there is none */
+bool sandbox_is_awaited(const Sandbox *sandbox); /* its creation has not been answered */
+uint64_t sandbox_get_created_usec(const Sandbox *sandbox);
+uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox);
+const GArray *sandbox_get_timings(const Sandbox *sandbox); /* of ShimTiming */
+const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox); /* of Capability, those in force */
+GHashTable *sandbox_get_labels(const Sandbox *sandbox);            /* not to be changed */
+
+/* ERROR_BAD_STATE unless it is ready; limits and policy as in service/policy.h. @request is only read. */
+int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *userdata, Error *error);
+
+/* Changes wait for those before them. @names: of capabilities, NULL for freeze and thaw. */
+int sandbox_change(Sandbox *sandbox, SandboxVerb verb, uid_t caller, char *const *names, SandboxDone done,
+                   void *userdata, Error *error);
+
+/* @run: of a process, 0 = all. */
+int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata, Error *error);
+
+/* Any time. @usec from the halt signal to SIGKILL, 0 = the template's. @gone (may be NULL) is called when
+ * nothing is left; by then the sandbox is not there any more. */
+void sandbox_stop(Sandbox *sandbox, uint64_t usec, SandboxDone gone, void *userdata);
+
+/* The sandbox stops when @process ends (at once if it has). */
+void sandbox_end_with(Sandbox *sandbox, Process *process);

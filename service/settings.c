@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "service/id-pool.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/limits.h"
+
+#define IDS_BASE_DEFAULT  0x70000000u
+#define IDS_COUNT_DEFAULT (ID_RANGE_COUNT * 1024u)
+
+typedef enum KeyType {
+        KEY_IGNORED, /* known; what it sets is not in this version of the service */
+        KEY_BOOL,
+        KEY_NUMBER,
+        KEY_STRING, /* not empty */
+        KEY_CHOICE, /* one of the words in `choices` */
+} KeyType;
+
+typedef struct Key {
+        const char *section, *name;
+        KeyType type;
+        size_t offset; /* in Settings */
+        uint64_t min, max;
+        const char *choices; /* words with a space between */
+} Key;
+
+static const Key keys[] = {
+        { "Service", "Bus", KEY_STRING, G_STRUCT_OFFSET(Settings, bus) },
+        { "Service", "SoftwareContainer", KEY_BOOL, G_STRUCT_OFFSET(Settings, softwarecontainer) },
+        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0, "safe strict" },
+        { "Service", "DefaultTemplate", KEY_STRING, G_STRUCT_OFFSET(Settings, default_template) },
+        { "Service", "MaxSandboxes", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_max), 1, SANDBOXES_MAX },
+        { "Service", "MaxSandboxesPerUser", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_per_user_max), 1,
+          SANDBOXES_MAX },
+        { "Service", "SpareShims", KEY_NUMBER, G_STRUCT_OFFSET(Settings, spare_shims), 0, SPARE_SHIMS_MAX },
+        { "Service", "AllowPrivileged", KEY_BOOL, G_STRUCT_OFFSET(Settings, allow_privileged) },
+        { "Ids", "Base", KEY_NUMBER, G_STRUCT_OFFSET(Settings, ids_base), ID_RANGE_COUNT, UINT32_MAX },
+        { "Ids", "Count", KEY_NUMBER, G_STRUCT_OFFSET(Settings, ids_count), ID_RANGE_COUNT, UINT32_MAX },
+        { "Network", "Bridge", KEY_IGNORED },
+        { "Network", "IPv4", KEY_IGNORED },
+        { "Network", "IPv6", KEY_IGNORED },
+        { "Network", "NAT", KEY_IGNORED },
+        { "Network", "Firewall", KEY_IGNORED },
+        { "Network", "DNS", KEY_IGNORED },
+        { "Session", "BusAddress", KEY_IGNORED },
+        { "Session", "RuntimeDir", KEY_IGNORED },
+        { "Session", "PulseServer", KEY_IGNORED },
+        { "Session", "WaylandDisplay", KEY_IGNORED },
+        { "Policy", "Users", KEY_IGNORED },
+        { "Policy", "Groups", KEY_IGNORED },
+        { "Policy", "Capabilities", KEY_IGNORED },
+        { "Policy", "Templates", KEY_IGNORED },
+        { "Policy", "InsideUsers", KEY_IGNORED },
+        { "Policy", "Folders", KEY_IGNORED },
+};
+
+typedef struct Parser {
+        Settings *settings;
+        const char *file;
+        unsigned line;
+        const char *section; /* static, from the table; NULL = none or an unknown one */
+} Parser;
+
+Settings *settings_new(void) {
+        Settings *settings = g_new0(Settings, 1);
+
+        settings->bus = g_strdup("system");
+        settings->compatibility = g_strdup("safe");
+        settings->default_template = g_strdup("default");
+        settings->sandboxes_max = SANDBOXES_MAX;
+        settings->sandboxes_per_user_max = 64;
+        settings->spare_shims = 1;
+        settings->ids_base = IDS_BASE_DEFAULT;
+        settings->ids_count = IDS_COUNT_DEFAULT;
+        settings->warnings = g_ptr_array_new_with_free_func(g_free);
+        return settings;
+}
+
+void settings_free(Settings *settings) {
+        if (!settings)
+                return;
+        g_free(settings->bus);
+        g_free(settings->compatibility);
+        g_free(settings->default_template);
+        g_ptr_array_unref(settings->warnings);
+        g_free(settings);
+}
+
+G_GNUC_PRINTF(2, 3)
+static void parser_warn(Parser *parser, const char *format, ...) {
+        g_autofree char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        g_ptr_array_add(parser->settings->warnings,
+                        g_strdup_printf("%s:%u: %s", parser->file, parser->line, text));
+}
+
+static void parser_set_bool(Parser *parser, const Key *key, const char *value) {
+        bool *target = (bool *) ((char *) parser->settings + key->offset);
+
+        if (strcmp(value, "yes") == 0 || strcmp(value, "true") == 0)
+                *target = true;
+        else if (strcmp(value, "no") == 0 || strcmp(value, "false") == 0)
+                *target = false;
+        else
+                parser_warn(parser, "%s= is '%s', not yes or no", key->name, value);
+}
+
+static void parser_set_number(Parser *parser, const Key *key, const char *value) {
+        unsigned *target = (unsigned *) ((char *) parser->settings + key->offset);
+        bool is_hex = g_str_has_prefix(value, "0x");
+        guint64 number;
+
+        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max, &number,
+                                       NULL))
+                *target = (unsigned) number;
+        else
+                parser_warn(parser, "%s= is '%s', not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+                            key->name, value, (guint64) key->min, (guint64) key->max);
+}
+
+static void parser_set_string(Parser *parser, const Key *key, const char *value) {
+        char **target = (char **) (void *) ((char *) parser->settings + key->offset);
+
+        if (*value) {
+                g_free(*target);
+                *target = g_strdup(value);
+        } else
+                parser_warn(parser, "%s= is empty", key->name);
+}
+
+static void parser_set_choice(Parser *parser, const Key *key, const char *value) {
+        g_auto(GStrv) words = g_strsplit(key->choices, " ", -1);
+
+        if (g_strv_contains((const char *const *) words, value))
+                parser_set_string(parser, key, value);
+        else
+                parser_warn(parser, "%s= is '%s', not one of: %s", key->name, value, key->choices);
+}
+
+static void parser_set(Parser *parser, const Key *key, const char *value) {
+        switch (key->type) {
+        case KEY_IGNORED:
+                return;
+        case KEY_BOOL:
+                parser_set_bool(parser, key, value);
+                return;
+        case KEY_NUMBER:
+                parser_set_number(parser, key, value);
+                return;
+        case KEY_STRING:
+                parser_set_string(parser, key, value);
+                return;
+        case KEY_CHOICE:
+                parser_set_choice(parser, key, value);
+                return;
+        default:
+                g_assert_not_reached();
+        }
+}
+
+static void parser_read_section(Parser *parser, char *line) {
+        char *end = strchr(line, ']');
+        const char *name = line + 1;
+
+        parser->section = NULL;
+        if (!end || end[1]) {
+                parser_warn(parser, "A section is written [Name]");
+                return;
+        }
+        *end = '\0';
+        if (g_str_has_prefix(name, "Policy ")) {
+                parser->settings->has_policy = true;
+                parser_warn(parser, "Policy sections are not supported by this version: "
+                                    "every caller but root is refused");
+                name = "Policy";
+        } else if (strcmp(name, "Policy") == 0) {
+                parser->settings->has_policy = true;
+                parser_warn(parser, "A policy section has a name: [Policy NAME]; every caller but root is refused");
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(keys) && !parser->section; i++)
+                if (strcmp(keys[i].section, name) == 0)
+                        parser->section = keys[i].section;
+        if (!parser->section)
+                parser_warn(parser, "Unknown section '%s'", name);
+}
+
+static void parser_read_key(Parser *parser, char *line) {
+        char *equals = strchr(line, '=');
+
+        if (!equals) {
+                parser_warn(parser, "Expected Key=Value");
+                return;
+        }
+        *equals = '\0';
+        const char *name = g_strstrip(line);
+        const char *value = g_strstrip(equals + 1);
+
+        if (!parser->section) /* the section itself was told already, or there is none yet */
+                return;
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                if (strcmp(keys[i].section, parser->section) == 0 && strcmp(keys[i].name, name) == 0) {
+                        parser_set(parser, &keys[i], value);
+                        return;
+                }
+        parser_warn(parser, "Unknown key '%s' in section '%s'", name, parser->section);
+}
+
+void settings_parse(Settings *settings, const char *file, const char *text) {
+        Parser parser = { .settings = settings, .file = file };
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+        bool in_section = false;
+
+        for (char **at = lines; *at; at++) {
+                char *line = g_strstrip(*at);
+
+                parser.line++;
+                if (!*line || *line == '#' || *line == ';')
+                        continue;
+                if (!g_utf8_validate(line, -1, NULL))
+                        parser_warn(&parser, "The line is not UTF-8 text");
+                else if (*line == '[') {
+                        in_section = true;
+                        parser_read_section(&parser, line);
+                } else if (!in_section)
+                        parser_warn(&parser, "Expected a section before the first key");
+                else
+                        parser_read_key(&parser, line);
+        }
+
+        /* (uid_t) -1 means "no change" to the kernel, so the last range ends below it. */
+        if ((uint64_t) settings->ids_base + settings->ids_count > UINT32_MAX) {
+                parser_warn(&parser, "Base= and Count= of [Ids] leave the 32-bit range: the defaults are used");
+                settings->ids_base = IDS_BASE_DEFAULT;
+                settings->ids_count = IDS_COUNT_DEFAULT;
+        }
+}
+
+static void settings_read(Settings *settings, const char *file) {
+        g_autofree char *text = NULL;
+        g_auto(Error) error = ERROR_NULL;
+        int r = fs_read_file_at(AT_FDCWD, file, SETTINGS_SIZE_MAX, &text, NULL, &error);
+
+        if (r == -ENOENT)
+                return;
+        if (r < 0)
+                g_ptr_array_add(settings->warnings, error_format(&error));
+        else
+                settings_parse(settings, file, text);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b) {
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+Settings *settings_load(const char *config_file, const char *config_folder) {
+        Settings *settings = settings_new();
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GDir) folder = g_dir_open(config_folder, 0, NULL);
+        const char *name;
+
+        settings_read(settings, config_file);
+        while (folder && (name = g_dir_read_name(folder)))
+                if (g_str_has_suffix(name, ".conf") && name[0] != '.')
+                        g_ptr_array_add(names, g_build_filename(config_folder, name, NULL));
+        g_ptr_array_sort(names, compare_names);
+        for (guint i = 0; i < names->len; i++)
+                settings_read(settings, names->pdata[i]);
+        return settings;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Settings: bulkhead.conf and bulkhead.conf.d (contract section 6)
+ *
+ * Strict: an unknown section or key, or a value out of range, is a warning with its line, and the value before
+ * stays. Reading never fails; the service starts with the rest and says so.
+ */
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/places.h"
+
+typedef struct Settings {
+        char *bus; /* owned; "system", "session" or an address */
+        bool softwarecontainer;
+        char *compatibility; /* owned; "safe" or "strict" */
+        char *default_template; /* owned */
+        unsigned sandboxes_max;
+        unsigned sandboxes_per_user_max;
+        unsigned spare_shims;
+        bool allow_privileged;
+        uint32_t ids_base, ids_count;
+        bool has_policy;     /* a [Policy ...] section was seen */
+        GPtrArray *warnings; /* owned char *: "file:line: text" */
+} Settings;
+
+Settings *settings_new(void); /* the defaults */
+void settings_free(Settings *settings);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settings, settings_free)
+
+/* Reads @text on top of what is there; @file is for the warnings. */
+void settings_parse(Settings *settings, const char *file, const char *text);
+
+/* The file, then the folder's *.conf in order of their names. What is missing is fine. */
+Settings *settings_load(const char *config_file, const char *config_folder);

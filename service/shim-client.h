@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Shim client: one shim, spawned and spoken to
+ *
+ * Nothing here waits: a request is sent or queued, and answered by a callback from the loop, never from inside
+ * the call that asked, exactly once: with the shim's answer, a timeout, or the shim's end. When the shim has
+ * ended, the client removes what may be left of its sandbox (processes and cgroups of the box, the runtime
+ * folder), again from the loop, and only then tells its owner.
+ */
+#include <systemd/sd-event.h>
+
+#include "plan/shim-message.h"
+#include "util/cgroup.h"
+#include "util/error.h"
+#include "util/places.h"
+
+typedef struct ShimClient ShimClient;
+
+/* What all shims of an instance have in common. Not owned; outlives the clients. */
+typedef struct ShimHost {
+        sd_event *event;
+        const Places *places;
+        const CgroupHost *cgroups;
+        uint32_t last_number; /* of a shim; names its box and its folder, never used twice */
+} ShimHost;
+
+typedef struct ShimClientEvents {
+        void (*timings)(void *userdata, const GArray *timings); /* of ShimTiming, before START is answered */
+        void (*exited)(void *userdata, const ShimExited *exited);
+        /* The sandbox ends, or its shim has died, without having been asked to. At most once, before ended(). */
+        void (*gone)(void *userdata, const Error *reason);
+        /* Nothing is left, every request was answered: the owner frees the client, here or later. */
+        void (*ended)(void *userdata);
+} ShimClientEvents;
+
+typedef void (*ShimDone)(void *userdata, const Error *error); /* @error NULL = success */
+typedef void (*ShimRan)(void *userdata, pid_t pid, const Error *error);
+
+int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *userdata, ShimClient **ret,
+                      Error *error);
+/* Before ended() it kills the shim; requests are answered with an error. */
+void shim_client_free(ShimClient *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShimClient, shim_client_free)
+
+/* A spare shim gets its sandbox. */
+void shim_client_set_events(ShimClient *client, const ShimClientEvents *events, void *userdata);
+pid_t shim_client_get_pid(const ShimClient *client);
+
+void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void *userdata);
+void shim_client_apply(ShimClient *client, const Plan *plan, ShimDone done, void *userdata);
+/* @fds: standard input, output and error; duplicated where they have to wait. */
+void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], ShimRan done, void *userdata);
+void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata);
+void shim_client_freeze(ShimClient *client, ShimDone done, void *userdata);
+void shim_client_thaw(ShimClient *client, ShimDone done, void *userdata);
+/* From here on the shim's end is no accident. @usec from the halt signal to SIGKILL. A shim that has not ended
+ * STOP_GRACE_USEC later is killed. The end is told by ended(). Again with a shorter time: that counts. */
+void shim_client_stop(ShimClient *client, uint64_t usec);
