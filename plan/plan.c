@@ -32,7 +32,7 @@ const char *plan_kind_to_string(PlanKind kind) {
 
 PlanKind plan_kind_from_string(const char *name) {
         for (int i = 0; name && i < _PLAN_KIND_MAX; i++)
-                if (strcmp(plan_kinds[i]->name, name) == 0)
+                if (plan_kinds[i] && strcmp(plan_kinds[i]->name, name) == 0)
                         return (PlanKind) i;
         return _PLAN_KIND_INVALID;
 }
