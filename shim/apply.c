@@ -10,6 +10,7 @@
 /* Variables need nothing done: each program gets those of the plan in force when it starts. */
 static const ApplyOps apply_env_ops = { 0 };
 
+/* NULL for what this version cannot put in place. */
 static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_BIND] = &apply_bind_ops,
         [PLAN_ENV] = &apply_env_ops,
@@ -58,7 +59,7 @@ static const ApplyOps *step_ops(const Step *step) {
 static void step_clear(void *data) {
         Step *step = data;
 
-        if (step->plan.verb < _PLAN_STEP_VERB_MAX && step_ops(step)->done)
+        if (step->plan.verb < _PLAN_STEP_VERB_MAX && step_ops(step) && step_ops(step)->done)
                 step_ops(step)->done(step);
         step->tree_fd = fd_close(step->tree_fd);
         g_clear_pointer(&step->old, mount_free);
@@ -74,6 +75,23 @@ static GArray *steps_new(const GArray *plan_steps) {
                 g_array_append_val(steps, step);
         }
         return steps;
+}
+
+/* Before anything else is done: a plan of which a part would silently be missing is not applied at all. After
+ * it every step has its ops. */
+static int check_steps(const GArray *steps, Error *error) {
+        for (guint i = 0; i < steps->len; i++) {
+                const Step *step = &g_array_index(steps, Step, i);
+                const PlanItem *item = step_item(step);
+                int r;
+
+                if (step_ops(step))
+                        continue;
+                r = error_setf(error, ERROR_UNSUPPORTED, "This version cannot put a %s in place yet",
+                               plan_kind_to_string(item->kind));
+                return plan_item_blame(item, r, error);
+        }
+        return 0;
 }
 
 static int prepare_steps(Applier *applier, GArray *steps, Error *error) {
@@ -137,7 +155,9 @@ int apply_plan(Applier *applier, Plan *wanted_plan, Error *error) {
         g_autoptr(GArray) steps = steps_new(plan_steps);
         int r;
 
-        r = prepare_steps(applier, steps, error);
+        r = check_steps(steps, error);
+        if (r >= 0)
+                r = prepare_steps(applier, steps, error);
         if (r < 0)
                 return r;
         if (steps->len > 0) {
