@@ -35,9 +35,6 @@ typedef struct Verb {
         int (*run)(Cli *cli, int argc, char **argv); /* argv[0] is the verb; returns the exit status */
 } Verb;
 
-/* Prints how @verb is used. */
-void verb_print_help(const Verb *verb);
-
 /* run.c */
 int verb_run(Cli *cli, int argc, char **argv);
 int verb_exec(Cli *cli, int argc, char **argv);

@@ -9,6 +9,7 @@
 #include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "util/json.h"
 
 /* Calls a method of the manager that takes nothing and gives its answer as JSON; NULL after a failure. */
 static json_t *manager_ask(Cli *cli, const char *member) {
@@ -258,7 +259,7 @@ int verb_status(Cli *cli, int argc, char **argv) {
 }
 
 /* A row per item: what opens, how, and the first line that asked for it. */
-static void plan_print(json_t *plan) {
+static void plan_print(const json_t *plan) {
         static const char *const titles[] = { "KIND", "WHAT", "VALUE", "CAPABILITY", "WHERE", NULL };
         g_autoptr(Table) table = table_new(titles);
         json_t *item, *origin;
@@ -286,8 +287,9 @@ static void plan_print(json_t *plan) {
 int verb_explain(Cli *cli, int argc, char **argv) {
         g_autoptr(sd_bus_message) call = NULL;
         g_autoptr(sd_bus_message) reply = NULL;
+        g_autoptr(JsonDocument) document = NULL;
+        JsonCursor root;
         const char *text;
-        json_t *plan;
         int status;
         int r;
 
@@ -304,15 +306,19 @@ int verb_explain(Cli *cli, int argc, char **argv) {
         if (r < 0)
                 return EXIT_FAILURE;
         r = sd_bus_message_read(reply, "s", &text);
-        plan = r < 0 ? NULL : json_loads(text, 0, NULL);
-        if (!plan) {
-                output_error("The service gave no plan that can be read");
+        if (r < 0) {
+                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
                 return EXIT_FAILURE;
         }
-        if (cli->json)
-                output_json(json_incref(plan), stdout);
-        else
-                plan_print(plan);
-        json_decref(plan);
+        if (cli->json) {
+                puts(text);
+                return EXIT_SUCCESS;
+        }
+        document = json_document_new("the service's plan", text, strlen(text));
+        if (!json_document_get_root(document, &root)) {
+                output_error("The service's plan cannot be shown as a table; try --json");
+                return EXIT_FAILURE;
+        }
+        plan_print(json_cursor_get_value(&root));
         return EXIT_SUCCESS;
 }

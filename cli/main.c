@@ -67,23 +67,6 @@ static const Verb verbs[] = {
           NULL, verb_explain },
 };
 
-static const char help_global[] =
-        "  --bus system|session|ADDRESS  the bus that the service is on (default: system)\n"
-        "  --root DIR                    where the instance's files are, for verbs that read files; those\n"
-        "                                of this version all ask the service, which has its own --root\n"
-        "  --json                        for programs: print JSON\n"
-        "  --quiet                       print no titles and no remarks\n"
-        "  --help                        this text; behind a verb, that verb's\n"
-        "  --version                     the version\n";
-
-void verb_print_help(const Verb *verb) {
-        printf("Usage: bulkhead %s%s%s\n\n%s.\n\n", verb->name, verb->synopsis[0] ? " " : "", verb->synopsis,
-               verb->summary);
-        if (verb->help)
-                printf("%s\n", verb->help);
-        printf("Options of every verb:\n%s", help_global);
-}
-
 static void print_help(void) {
         printf("Usage: bulkhead [OPTION]... VERB [ARGUMENT]...\n\n"
                "Runs programs in sandboxes, with the openings that capabilities describe.\n\nVerbs:\n");
@@ -92,7 +75,7 @@ static void print_help(void) {
         printf("\nOptions:\n%s\n"
                "Exit status: 0 done, 1 refused or failed, 2 used wrongly; 'run' and 'exec' have their own.\n"
                "'bulkhead VERB --help' says more about a verb.\n",
-               help_global);
+               options_global_help);
 }
 
 static const Verb *verb_find(const char *name) {

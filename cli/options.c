@@ -25,6 +25,23 @@ static const struct option global_options[] = {
         { "help", no_argument, NULL, OPTIONS_HELP },
 };
 
+const char options_global_help[] =
+        "  --bus system|session|ADDRESS  the bus that the service is on (default: system)\n"
+        "  --root DIR                    where the instance's files are, for verbs that read files; those\n"
+        "                                of this version all ask the service, which has its own --root\n"
+        "  --json                        for programs: print JSON\n"
+        "  --quiet                       print no titles and no remarks\n"
+        "  --help                        this text; behind a verb, that verb's\n"
+        "  --version                     the version\n";
+
+void options_print_help(const Verb *verb) {
+        printf("Usage: bulkhead %s%s%s\n\n%s.\n\n", verb->name, verb->synopsis[0] ? " " : "", verb->synopsis,
+               verb->summary);
+        if (verb->help)
+                printf("%s\n", verb->help);
+        printf("Options of every verb:\n%s", options_global_help);
+}
+
 void options_begin(void) {
         /* 0 and not 1: glibc then forgets where it was inside a cluster of letters as well, getopt(3). */
         optind = 0;
@@ -113,7 +130,7 @@ int options_only_global(Cli *cli, int argc, char **argv, int min, int max, int *
         options_begin();
         c = options_next(cli, argc, argv, "", NULL);
         if (c == OPTIONS_HELP) {
-                verb_print_help(cli->verb);
+                options_print_help(cli->verb);
                 *ret_status = EXIT_SUCCESS;
                 return 1;
         }

@@ -18,6 +18,12 @@
 /* Long options without a letter use values from here on. */
 #define OPTIONS_OWN 0x200
 
+/* The lines about them in --help. */
+extern const char options_global_help[];
+
+/* Prints how @verb is used. */
+void options_print_help(const Verb *verb);
+
 /* Starts reading a new vector. */
 void options_begin(void);
 

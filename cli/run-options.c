@@ -129,7 +129,7 @@ int run_options_read(RunOptions *options, Cli *cli, int argc, char **argv, int *
 
         while ((c = options_next(cli, argc, argv, "+c:t:e:w:u:b:iT", long_options)) != OPTIONS_END) {
                 if (c == OPTIONS_HELP) {
-                        verb_print_help(cli->verb);
+                        options_print_help(cli->verb);
                         *ret_status = EXIT_SUCCESS;
                         return 1;
                 }

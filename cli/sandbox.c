@@ -159,7 +159,7 @@ int verb_kill(Cli *cli, int argc, char **argv) {
         options_begin();
         while ((c = options_next(cli, argc, argv, "s:", own)) != OPTIONS_END) {
                 if (c == OPTIONS_HELP) {
-                        verb_print_help(cli->verb);
+                        options_print_help(cli->verb);
                         return EXIT_SUCCESS;
                 }
                 if (c != 's')
@@ -225,7 +225,7 @@ int verb_stop(Cli *cli, int argc, char **argv) {
         options_begin();
         while ((c = options_next(cli, argc, argv, "", own)) != OPTIONS_END) {
                 if (c == OPTIONS_HELP) {
-                        verb_print_help(cli->verb);
+                        options_print_help(cli->verb);
                         return EXIT_SUCCESS;
                 }
                 if (c != 'a')
