@@ -13,10 +13,10 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "capabilities/settings.h"
 #include "config.h"
 #include "dbus/bus.h"
 #include "service/manager.h"
-#include "service/settings.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/places.h"

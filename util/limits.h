@@ -46,6 +46,7 @@
 
 /* The service */
 #define SANDBOXES_MAX      1024         /* as many ranges as the default [Ids] has; MaxSandboxes= goes up to it */
+#define ID_RANGE_COUNT     65536u       /* ids of one sandbox: the oldest programs hold them in 16 bits */
 #define SPARE_SHIMS_MAX    64           /* 0.6 MiB each */
 #define SETTINGS_SIZE_MAX  (256 * 1024) /* one file of settings */
 #define LABELS_MAX         64           /* of one sandbox */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "service/settings.h"
+#include "capabilities/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-#include "service/id-pool.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/limits.h"
