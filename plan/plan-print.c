@@ -133,6 +133,14 @@ char *plan_print_text(const Plan *plan) {
         return g_string_free(text, FALSE);
 }
 
+void plan_item_format(const PlanItem *item, char **ret_value, char **ret_mode) {
+        PlanCells shown = { 0 };
+
+        plan_item_ops(item)->print_text(item, &shown);
+        *ret_value = shown.value;
+        *ret_mode = shown.mode;
+}
+
 static json_t *origins_to_json(const PlanItem *item) {
         json_t *array = json_array();
 

@@ -355,6 +355,10 @@ int plan_item_blame(const PlanItem *item, int r, Error *error);
 char *plan_print_text(const Plan *plan);
 char *plan_print_json(const Plan *plan);
 
+/* What a line of plan_print_text() says of an item besides its kind, key and origins, escaped; both may be "".
+ * Caller frees both. */
+void plan_item_format(const PlanItem *item, char **ret_value, char **ret_mode);
+
 /* plan-wire.c: to and from the wire. Reading believes nothing: what a plan could not hold, it refuses. */
 void plan_put(WireWriter *writer, const Plan *plan);
 int plan_get(WireReader *reader, Plan **ret, Error *error);
