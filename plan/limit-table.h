@@ -16,6 +16,7 @@
  *   net_cls.classid   v2 has no net_cls
  */
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/error.h"
@@ -101,7 +102,7 @@ int limit_check(const char *key, const LimitValue *value, Error *error);
 /* The wider of both into @to. ERROR_CONFLICTING_CAPABILITIES (without the names of who asked) if neither is. */
 int limit_merge(const LimitSetting *setting, LimitValue *to, const LimitValue *from, Error *error);
 
-/* True if everything that @narrow allows, @wide allows. */
+/* True if everything that @narrow allows, @wide allows; of rates those count that both say. */
 bool limit_covers(const LimitSetting *setting, const LimitValue *wide, const LimitValue *narrow);
 
 void limit_copy(LimitValue *to, const LimitValue *from);

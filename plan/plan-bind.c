@@ -62,9 +62,8 @@ static int add_bind(Plan *plan, const PlanOrigin *origin, const char *source, co
                 r = plan_path_check("Source", source, error);
         if (r >= 0)
                 r = target_check(target, error);
-        if (r >= 0 && ((unsigned) flags & ~(unsigned) _PLAN_BIND_FLAGS_ALL))
-                r = error_setf(error, ERROR_INVALID_ARGS, "Flags %#x of a bind, at most %#x were expected",
-                               (unsigned) flags, (unsigned) _PLAN_BIND_FLAGS_ALL);
+        if (r >= 0)
+                r = plan_flags_check("bind", flags, _PLAN_BIND_FLAGS_ALL, error);
         if (r < 0)
                 return r;
 
@@ -107,6 +106,17 @@ static bool bind_is_equal(const PlanItem *a, const PlanItem *b) {
         return a->bind.flags == b->bind.flags && strcmp(a->bind.source, b->bind.source) == 0;
 }
 
+/* A source that may be missing opens no more and no less. */
+static bool bind_covers(const PlanItem *wide, const PlanItem *narrow) {
+        unsigned missing = narrow->bind.flags & ~wide->bind.flags;
+
+        return strcmp(wide->bind.source, narrow->bind.source) == 0 && (missing & ~PLAN_BIND_OPTIONAL) == 0;
+}
+
+static int bind_add(Plan *plan, const PlanOrigin *origin, const PlanItem *item, Error *error) {
+        return plan_add_bind(plan, origin, item->bind.source, item->key, item->bind.flags, error);
+}
+
 static void bind_put(WireWriter *writer, const PlanItem *item) {
         wire_put_string(writer, item->bind.source);
         wire_put_u32(writer, (uint32_t) item->bind.flags);
@@ -142,6 +152,8 @@ const PlanKindOps plan_bind_ops = {
         .clear = bind_clear,
         .copy = bind_copy,
         .is_equal = bind_is_equal,
+        .covers = bind_covers,
+        .add = bind_add,
         .put = bind_put,
         .get = bind_get,
         .print_text = bind_print_text,

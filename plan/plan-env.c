@@ -172,6 +172,12 @@ static bool env_is_equal(const PlanItem *a, const PlanItem *b) {
         return strcmp(a->env.value, b->env.value) == 0;
 }
 
+/* What was composed is a value as any other to who merges it. */
+static int env_add(Plan *plan, const PlanOrigin *origin, const PlanItem *item, Error *error) {
+        return plan_add_env(plan, origin, item->key, item->env.value,
+                            item->env.mode == PLAN_ENV_DEFAULT ? PLAN_ENV_DEFAULT : PLAN_ENV_SET, NULL, error);
+}
+
 static void env_put(WireWriter *writer, const PlanItem *item) {
         wire_put_string(writer, item->env.value);
         wire_put_string(writer, plan_env_mode_to_string(item->env.mode));
@@ -208,6 +214,8 @@ const PlanKindOps plan_env_ops = {
         .clear = env_clear,
         .copy = env_copy,
         .is_equal = env_is_equal,
+        .covers = env_is_equal,
+        .add = env_add,
         .put = env_put,
         .get = env_get,
         .print_text = env_print_text,

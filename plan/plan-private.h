@@ -25,7 +25,12 @@ typedef struct PlanKindOps {
 
         void (*clear)(PlanItem *item); /* frees what the kind has in the item */
         void (*copy)(PlanItem *to, const PlanItem *from);
-        bool (*is_equal)(const PlanItem *a, const PlanItem *b); /* in effect; keys are equal already */
+        /* In effect; the keys are equal already. */
+        bool (*is_equal)(const PlanItem *a, const PlanItem *b);
+        bool (*covers)(const PlanItem *wide, const PlanItem *narrow); /* see plan_item_covers() */
+
+        /* plan_add_<kind>() with what the item has, for plan_merge(). */
+        int (*add)(Plan *plan, const PlanOrigin *origin, const PlanItem *item, Error *error);
 
         void (*put)(WireWriter *writer, const PlanItem *item);
         /* Reads what put() wrote and adds it. Believes nothing; an item that is added under another key than
@@ -36,8 +41,15 @@ typedef struct PlanKindOps {
         void (*print_json)(const PlanItem *item, json_t *object);
 } PlanKindOps;
 
-extern const PlanKindOps plan_bind_ops; /* plan-bind.c */
-extern const PlanKindOps plan_env_ops;  /* plan-env.c */
+extern const PlanKindOps plan_bind_ops;     /* plan-bind.c */
+extern const PlanKindOps plan_env_ops;      /* plan-env.c */
+extern const PlanKindOps plan_device_ops;   /* plan-device.c */
+extern const PlanKindOps plan_limit_ops;    /* plan-limit.c */
+extern const PlanKindOps plan_rule_ops;     /* plan-rule.c */
+extern const PlanKindOps plan_link_ops;     /* plan-link.c */
+extern const PlanKindOps plan_bus_rule_ops; /* plan-bus.c */
+extern const PlanKindOps plan_bus_ops;      /* plan-bus.c */
+extern const PlanKindOps plan_socket_ops;   /* plan-socket.c */
 
 const PlanKindOps *plan_item_ops(const PlanItem *item);
 const PlanKindOps *plan_kind_find_ops(PlanKind kind); /* NULL out of range */
@@ -48,6 +60,18 @@ PlanItem *plan_find(const Plan *plan, PlanKind kind, const char *key);
 /* Makes room for a new item, which the caller completes; its key is not in the plan yet. */
 int plan_insert(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *origin, PlanItem **ret,
                 Error *error);
+
+/* The item of that key with the origin among its own: 1 if it is new and the caller has to complete it, 0 if it
+ * was there and the caller merges. For kinds that cannot conflict. */
+int plan_insert_or_find(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *origin, PlanItem **ret,
+                        Error *error);
+
+/* For kinds that are all in their key: nothing to free, copy or compare. */
+void plan_item_clear_nothing(PlanItem *item);
+bool plan_item_is_same(const PlanItem *a, const PlanItem *b);
+
+/* ERROR_INVALID_ARGS for bits that are not in @all. @what names them: "link". */
+int plan_flags_check(const char *what, unsigned flags, unsigned all, Error *error);
 
 int plan_origin_check(const PlanOrigin *origin, Error *error);
 

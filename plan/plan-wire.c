@@ -101,6 +101,12 @@ static int get_item(WireReader *reader, Plan *plan, Error *error) {
                 return r;
         /* The plan is ours alone until it is returned: its items may be written to. */
         item = (PlanItem *) plan_find_item(plan, kind, key);
+        if (!item) {
+                g_autofree char *text = plan_text_excerpt(key);
+
+                return error_setf(error, ERROR_INVALID_ARGS, "%s '%s' has a content of another name", kind_name,
+                                  text);
+        }
         for (guint i = 1; i < origins->len; i++) {
                 r = plan_item_add_origin(item, origins->pdata[i], error);
                 if (r < 0)

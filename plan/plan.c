@@ -14,6 +14,13 @@ struct Plan {
 static const PlanKindOps *const plan_kinds[_PLAN_KIND_MAX] = {
         [PLAN_BIND] = &plan_bind_ops,
         [PLAN_ENV] = &plan_env_ops,
+        [PLAN_DEVICE] = &plan_device_ops,
+        [PLAN_LIMIT] = &plan_limit_ops,
+        [PLAN_RULE] = &plan_rule_ops,
+        [PLAN_LINK] = &plan_link_ops,
+        [PLAN_BUS_RULE] = &plan_bus_rule_ops,
+        [PLAN_BUS] = &plan_bus_ops,
+        [PLAN_SOCKET] = &plan_socket_ops,
 };
 
 const PlanKindOps *plan_item_ops(const PlanItem *item) {
@@ -32,7 +39,7 @@ const char *plan_kind_to_string(PlanKind kind) {
 
 PlanKind plan_kind_from_string(const char *name) {
         for (int i = 0; name && i < _PLAN_KIND_MAX; i++)
-                if (plan_kinds[i] && strcmp(plan_kinds[i]->name, name) == 0)
+                if (strcmp(plan_kinds[i]->name, name) == 0)
                         return (PlanKind) i;
         return _PLAN_KIND_INVALID;
 }
@@ -126,6 +133,18 @@ static PlanItem *item_copy(const PlanItem *item) {
 
 bool plan_item_is_equal(const PlanItem *a, const PlanItem *b) {
         return a->kind == b->kind && strcmp(a->key, b->key) == 0 && plan_item_ops(a)->is_equal(a, b);
+}
+
+bool plan_item_covers(const PlanItem *wide, const PlanItem *narrow) {
+        return wide->kind == narrow->kind && strcmp(wide->key, narrow->key) == 0 &&
+               plan_item_ops(wide)->covers(wide, narrow);
+}
+
+void plan_item_clear_nothing(PlanItem *item G_GNUC_UNUSED) {
+}
+
+bool plan_item_is_same(const PlanItem *a G_GNUC_UNUSED, const PlanItem *b G_GNUC_UNUSED) {
+        return true;
 }
 
 int plan_item_add_origin(PlanItem *item, const PlanOrigin *origin, Error *error) {
@@ -243,6 +262,49 @@ int plan_insert(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *or
         g_ptr_array_insert(plan->items, (int) i, item);
         *ret = item;
         return 0;
+}
+
+int plan_insert_or_find(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *origin, PlanItem **ret,
+                        Error *error) {
+        PlanItem *item = plan_find(plan, kind, key);
+        int r;
+
+        if (!item) {
+                r = plan_insert(plan, kind, key, origin, ret, error);
+                return r < 0 ? r : 1;
+        }
+        r = plan_item_add_origin(item, origin, error);
+        if (r < 0)
+                return r;
+        *ret = item;
+        return 0;
+}
+
+int plan_merge(Plan *plan, const Plan *other, Error *error) {
+        g_autoptr(Plan) merged = plan_copy(plan);
+        GPtrArray *before;
+
+        for (guint i = 0; i < other->items->len; i++) {
+                const PlanItem *item = other->items->pdata[i];
+
+                for (guint j = 0; j < item->origins->len; j++) {
+                        int r = plan_item_ops(item)->add(merged, item->origins->pdata[j], item, error);
+
+                        if (r < 0)
+                                return r;
+                }
+        }
+        before = plan->items;
+        plan->items = merged->items;
+        merged->items = before;
+        return 0;
+}
+
+int plan_flags_check(const char *what, unsigned flags, unsigned all, Error *error) {
+        if ((flags & ~all) == 0)
+                return 0;
+        return error_setf(error, ERROR_INVALID_ARGS, "Flags %#x of a %s, at most %#x were expected", flags, what,
+                          all);
 }
 
 /* ---- paths ---- */

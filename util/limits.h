@@ -28,7 +28,7 @@
 #define ENV_VALUE_MAX          (64 * 1024)   /* half of what the kernel takes for one string of execve(2) */
 #define GLOB_STARS_MAX         16            /* '*' in one glob: fnmatch(3) tries all ways to fill them */
 #define PORT_RANGES_MAX        256           /* of one rule; fifteen are one rule of the kernel's */
-#define HOST_NAME_MAX_DNS      253           /* RFC 1035, without the dot at the end */
+#define DNS_NAME_MAX           253           /* RFC 1035, without the dot at the end */
 #define IFNAME_MAX             15            /* IFNAMSIZ - 1 */
 #define BUS_PATTERN_MAX        255           /* as long as a bus name may be */
 #define BUS_MEMBERS_MAX        256           /* of one rule */
