@@ -17,7 +17,8 @@
 #define JSON_FINDINGS_MAX      1000          /* of one file; nobody reads on, and each has its path */
 #define TEMPLATE_SIZE_MAX      (64 * 1024)   /* the default one has 2 KiB */
 #define TEMPLATE_LIST_MAX      256           /* layers, hidden paths, folders, variables of a template */
-#define CAPABILITIES_MAX       4096          /* in the store, and in one request */
+#define CHECK_DEPTH_MAX        32            /* folders below a folder that `check` is told */
+#define CAPABILITIES_MAX       4096          /* in one file, and in one request */
 #define GATEWAYS_MAX           64            /* gateway entries in one capability */
 #define GATEWAY_ROWS_MAX       1024          /* config rows of one gateway entry */
 #define PLAN_ITEMS_MAX         8192          /* of one sandbox: each bind is a mount that every lookup passes */
