@@ -240,9 +240,10 @@ static void print_results(const Bench *bench) {
                        median / bwrap, median / bwrap_all);
         }
 
-        printf("\nSteps of a launch (LaunchTimings), medians\n");
+        printf("\nSteps of a launch (LaunchTimings), medians, and shares of their sum\n");
         for (guint i = 0; i < bench->step_names->len; i++)
-                all += quantile(g_hash_table_lookup(bench->steps, bench->step_names->pdata[i]), 0.5);
+                if (!g_str_equal(bench->step_names->pdata[i], "total"))
+                        all += quantile(g_hash_table_lookup(bench->steps, bench->step_names->pdata[i]), 0.5);
         for (guint i = 0; i < bench->step_names->len; i++) {
                 const char *step = bench->step_names->pdata[i];
                 double median = quantile(g_hash_table_lookup(bench->steps, step), 0.5);

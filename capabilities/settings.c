@@ -32,7 +32,8 @@ typedef struct Key {
 static const Key keys[] = {
         { "Service", "Bus", KEY_STRING, G_STRUCT_OFFSET(Settings, bus) },
         { "Service", "SoftwareContainer", KEY_BOOL, G_STRUCT_OFFSET(Settings, softwarecontainer) },
-        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0, "safe strict" },
+        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0,
+          "safe strict" },
         { "Service", "DefaultTemplate", KEY_STRING, G_STRUCT_OFFSET(Settings, default_template) },
         { "Service", "MaxSandboxes", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_max), 1, SANDBOXES_MAX },
         { "Service", "MaxSandboxesPerUser", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_per_user_max), 1,
@@ -129,8 +130,8 @@ static void parser_set_number(Parser *parser, const Key *key, const char *value)
         bool is_hex = g_str_has_prefix(value, "0x");
         guint64 number;
 
-        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max, &number,
-                                       NULL))
+        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max,
+                                       &number, NULL))
                 *target = (unsigned) number;
         else
                 parser_add(parser, true,

@@ -16,7 +16,7 @@
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
         bool softwarecontainer;
-        char *compatibility; /* owned; "safe" or "strict" */
+        char *compatibility;    /* owned; "safe" or "strict" */
         char *default_template; /* owned */
         unsigned sandboxes_max;
         unsigned sandboxes_per_user_max;

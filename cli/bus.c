@@ -41,9 +41,10 @@ int bus_open(Cli *cli) {
         else
                 r = bus_open_address(cli->address, &cli->bus);
         if (r < 0)
-                output_error("Cannot connect to the bus '%s': %s; is a D-Bus daemon running there, or did you "
-                             "mean another one (--bus system|session|ADDRESS)?",
-                             cli->address, g_strerror(-r));
+                output_error(
+                        "Cannot connect to the bus '%s': %s; is a D-Bus daemon running there, or did you "
+                        "mean another one (--bus system|session|ADDRESS)?",
+                        cli->address, g_strerror(-r));
         return r;
 }
 
@@ -111,9 +112,10 @@ int bus_explain_failure(const Cli *cli, const sd_bus_error *error, int r) {
         else if (error_has_name(error, unknown_method))
                 output_error("The Bulkhead service that is running cannot do this: %s", error->message);
         else if (error_has_name(error, denied))
-                output_error("%s (only root and members of the group 'bulkhead' may call the service, and only "
-                             "the owner of a sandbox may use it)",
-                             error->message);
+                output_error(
+                        "%s (only root and members of the group 'bulkhead' may call the service, and only "
+                        "the owner of a sandbox may use it)",
+                        error->message);
         else if (error && error->message && error->message[0] != '\0')
                 output_error("%s", error->message);
         else
@@ -316,7 +318,8 @@ static int bus_read_members(sd_bus_message *m, bool dictionary, unsigned level, 
         return 0;
 }
 
-static int bus_read_container(sd_bus_message *m, char type, const char *contents, unsigned level, json_t **ret) {
+static int bus_read_container(sd_bus_message *m, char type, const char *contents, unsigned level,
+                              json_t **ret) {
         /* All dictionaries of the interface have strings as keys. */
         bool dictionary = type == SD_BUS_TYPE_ARRAY && g_str_has_prefix(contents, "{s");
         json_t *value;

@@ -4,9 +4,9 @@
 /*
  * Cli: what every verb of the command line gets, and the verbs themselves
  *
- * A verb is a row in main.c's table and a function here. It reads its options (options.h), talks to the service
- * (bus.h), prints (output.h) and returns the exit status of the program; it is an edge, so it also prints its
- * own failure, once.
+ * A verb is a row in main.c's table and a function here. It reads its options (options.h), talks to the
+ * service (bus.h), prints (output.h) and returns the exit status of the program; it is an edge, so it also
+ * prints its own failure, once.
  */
 #include <stdbool.h>
 #include <systemd/sd-bus.h>

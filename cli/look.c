@@ -51,10 +51,11 @@ int verb_list(Cli *cli, int argc, char **argv) {
         table = table_new(titles);
         table_set_colour(table, 1, output_state_colour);
         json_array_foreach(sandboxes, i, row) {
-                const char *name = row_string(row, 0), *state = row_string(row, 1), *path = row_string(row, 2);
+                const char *name = row_string(row, 0), *state = row_string(row, 1),
+                           *path = row_string(row, 2);
 
-                json_array_append_new(objects,
-                                      json_pack("{s:s, s:s, s:s}", "name", name, "state", state, "path", path));
+                json_array_append_new(
+                        objects, json_pack("{s:s, s:s, s:s}", "name", name, "state", state, "path", path));
                 table_add(table, (const char *const[]){ name, state, path });
         }
         if (cli->json)
@@ -70,7 +71,8 @@ int verb_list(Cli *cli, int argc, char **argv) {
 
 static int capability_describe(Cli *cli, const char *name) {
         static const char *const titles[] = { "KEY", "VALUE", NULL };
-        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
+        g_autoptr(sd_bus_message)
+                call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
         g_autoptr(sd_bus_message) reply = NULL;
         g_autoptr(Table) table = table_new(titles);
         json_t *answer = NULL, *value, *element;
@@ -202,12 +204,10 @@ static char *property_format(const json_t *value, Unit unit) {
                 return g_strdup(json_string_value(value));
         if (json_is_integer(value))
                 return number_format((uint64_t) json_integer_value(value), unit);
-        json_array_foreach(value, i, element)
-                if (json_is_string(element))
-                        g_ptr_array_add(words, g_strdup(json_string_value(element)));
-        json_object_foreach((json_t *) value, key, element)
-                if (json_is_string(element))
-                        g_ptr_array_add(words, g_strdup_printf("%s=%s", key, json_string_value(element)));
+        json_array_foreach(value, i, element) if (json_is_string(element))
+                g_ptr_array_add(words, g_strdup(json_string_value(element)));
+        json_object_foreach((json_t *) value, key, element) if (json_is_string(element))
+                g_ptr_array_add(words, g_strdup_printf("%s=%s", key, json_string_value(element)));
         g_ptr_array_add(words, NULL);
         return g_strjoinv(" ", (char **) words->pdata);
 }
@@ -217,8 +217,8 @@ static void status_print(json_t *properties) {
         g_autoptr(Table) table = table_new(titles);
 
         for (size_t i = 0; i < G_N_ELEMENTS(status_rows); i++) {
-                g_autofree char *text =
-                        property_format(json_object_get(properties, status_rows[i].property), status_rows[i].unit);
+                g_autofree char *text = property_format(json_object_get(properties, status_rows[i].property),
+                                                        status_rows[i].unit);
 
                 if (text[0] != '\0')
                         table_add(table, (const char *const[]){ status_rows[i].title, text });
@@ -276,10 +276,10 @@ static void plan_print(const json_t *plan) {
                         place = g_strdup_printf("%s:%" JSON_INTEGER_FORMAT,
                                                 json_string_value(json_object_get(origin, "file")),
                                                 json_integer_value(json_object_get(origin, "line")));
-                table_add(table, (const char *const[]){ json_string_value(json_object_get(item, "kind")),
-                                                        json_string_value(json_object_get(item, "key")), value,
-                                                        json_string_value(json_object_get(origin, "capability")),
-                                                        place });
+                table_add(table, (const char *const[]){
+                                         json_string_value(json_object_get(item, "kind")),
+                                         json_string_value(json_object_get(item, "key")), value,
+                                         json_string_value(json_object_get(origin, "capability")), place });
         }
         table_print(table, stdout, true);
 }

@@ -28,7 +28,7 @@
         "  -b, --bind SRC:DST[:rw]       a bind mount by hand (not supported by this version)\n"
 
 #define HELP_STATUS                                                                                          \
-        "\nReturns the program's own exit status, 128+n if signal n ended it, 125 when\n"                     \
+        "\nReturns the program's own exit status, 128+n if signal n ended it, 125 when\n"                    \
         "Bulkhead failed, 126 when the program cannot be executed, 127 when it is not found.\n"
 
 static const Verb verbs[] = {
@@ -37,19 +37,20 @@ static const Verb verbs[] = {
           "      --keep                    leave the sandbox there when the program has ended\n"
           "      --timings                 afterwards, say on standard error how long each step took\n"
           "\nThe program has our standard input, output and error; interrupt, quit, hangup and\n"
-          "termination signals go on to it. The sandbox is gone when the program has ended.\n"
-          HELP_STATUS
+          "termination signals go on to it. The sandbox is gone when the program has ended.\n" HELP_STATUS
           "\nExample: bulkhead run -c com.acme.maps.data -- /bin/ls /data\n",
           verb_run },
         { "create", "[OPTION]...", "Make a sandbox that runs nothing yet, and print its name",
-          HELP_SANDBOX "  -e, --environment NAME=VALUE  a variable of every program in it; may be given again\n",
+          HELP_SANDBOX
+          "  -e, --environment NAME=VALUE  a variable of every program in it; may be given again\n",
           verb_create },
         { "exec", "NAME [OPTION]... [--] PROGRAM [ARGUMENT]...", "Run a program in a sandbox that is there",
           HELP_PROCESS HELP_STATUS "\nExample: bulkhead exec maps -- /bin/ps ax\n", verb_exec },
         { "grant", "NAME CAPABILITY...", "Give a live sandbox capabilities: all of them or, on failure, none",
           NULL, verb_grant },
         { "revoke", "NAME CAPABILITY...", "Take capabilities away from a live sandbox",
-          "What is open already stays open: new opens, connections and messages are refused.\n", verb_revoke },
+          "What is open already stays open: new opens, connections and messages are refused.\n",
+          verb_revoke },
         { "freeze", "NAME...", "Let none of its programs run until it is thawed", NULL, verb_freeze },
         { "thaw", "NAME...", "Let them run again", NULL, verb_thaw },
         { "kill", "[-s SIGNAL] NAME", "Send a signal to every program in a sandbox",

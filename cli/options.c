@@ -17,12 +17,9 @@ enum {
 #define OWN_OPTIONS_MAX 32
 
 static const struct option global_options[] = {
-        { "json", no_argument, NULL, OPTION_JSON },
-        { "quiet", no_argument, NULL, OPTION_QUIET },
-        { "bus", required_argument, NULL, OPTION_BUS },
-        { "root", required_argument, NULL, OPTION_ROOT },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        { "help", no_argument, NULL, OPTIONS_HELP },
+        { "json", no_argument, NULL, OPTION_JSON },       { "quiet", no_argument, NULL, OPTION_QUIET },
+        { "bus", required_argument, NULL, OPTION_BUS },   { "root", required_argument, NULL, OPTION_ROOT },
+        { "version", no_argument, NULL, OPTION_VERSION }, { "help", no_argument, NULL, OPTIONS_HELP },
 };
 
 const char options_global_help[] =
@@ -118,7 +115,8 @@ int options_next(Cli *cli, int argc, char **argv, const char *letters, const str
                 if (optopt > 0 && optopt < 0x80)
                         options_usage(cli, "Unknown option '-%c'", optopt);
                 else
-                        options_usage(cli, "Unknown, ambiguous or wrongly used option '%s'", options_current(argv));
+                        options_usage(cli, "Unknown, ambiguous or wrongly used option '%s'",
+                                      options_current(argv));
                 return OPTIONS_BAD;
         }
         return c;

@@ -21,14 +21,15 @@ struct Table {
 };
 
 static const char *const colour_codes[_COLOUR_MAX] = {
-        [COLOUR_NONE] = "",          [COLOUR_BOLD] = "\033[1m",   [COLOUR_RED] = "\033[31m",
+        [COLOUR_NONE] = "",          [COLOUR_BOLD] = "\033[1m",    [COLOUR_RED] = "\033[31m",
         [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m", [COLOUR_CYAN] = "\033[36m",
 };
 
 /* Not printable are controls and the invisible: direction overrides, zero-width joiners, the byte order mark.
  * Combining marks stay: names in many languages need them, and they only touch the letter before them. */
 static bool unichar_is_harmless(gunichar c) {
-        return g_unichar_isprint(c) && c != 0x2028 && c != 0x2029; /* the separators of lines and paragraphs */
+        return g_unichar_isprint(c) && c != 0x2028 &&
+               c != 0x2029; /* the separators of lines and paragraphs */
 }
 
 char *output_escape(const char *text) {
@@ -121,11 +122,8 @@ Colour output_state_colour(const char *state) {
                 const char *state;
                 Colour colour;
         } table[] = {
-                { "ready", COLOUR_GREEN },
-                { "frozen", COLOUR_CYAN },
-                { "creating", COLOUR_YELLOW },
-                { "stopping", COLOUR_YELLOW },
-                { "failed", COLOUR_RED },
+                { "ready", COLOUR_GREEN },     { "frozen", COLOUR_CYAN }, { "creating", COLOUR_YELLOW },
+                { "stopping", COLOUR_YELLOW }, { "failed", COLOUR_RED },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
@@ -216,8 +214,8 @@ void table_print(const Table *table, FILE *stream, bool header) {
 
                         if (coloured && table->colours[c])
                                 colour = table->colours[c](row->cells[c]);
-                        cell_print(stream, row->cells[c], widths[c], table->right[c], c + 1 == table->n_columns,
-                                   colour);
+                        cell_print(stream, row->cells[c], widths[c], table->right[c],
+                                   c + 1 == table->n_columns, colour);
                 }
         }
 }

@@ -5,7 +5,8 @@
  * Output: tables, colours, units and JSON, for people and for programs
  *
  * Names, descriptions and error texts come from manifests and clients; whatever goes to a terminal is escaped
- * here, so that none of it can move a cursor or hide a line. JSON goes out unescaped but for JSON's own rules.
+ * here, so that none of it can move a cursor or hide a line. JSON goes out unescaped but for JSON's own
+ * rules.
  */
 #include <glib.h>
 #include <jansson.h>

@@ -97,7 +97,8 @@ static int run_options_take(RunOptions *options, const Cli *cli, int c, char *va
                 return 0;
         case 'w':
                 if (value[0] != '/')
-                        return options_usage(cli, "Expected an absolute path inside for '-w', not '%s'", value);
+                        return options_usage(cli, "Expected an absolute path inside for '-w', not '%s'",
+                                             value);
                 options->directory = value;
                 return 0;
         case 'u':
@@ -108,8 +109,9 @@ static int run_options_take(RunOptions *options, const Cli *cli, int c, char *va
         case 'T':
                 return options_usage(cli, "A terminal of its own ('-T') is not supported by this version");
         case 'b':
-                return options_usage(cli, "Bind mounts by hand ('-b') are not supported by this version; name "
-                                          "a capability with '-c'");
+                return options_usage(cli,
+                                     "Bind mounts by hand ('-b') are not supported by this version; name "
+                                     "a capability with '-c'");
         case OPTION_NAME:
                 options->name = value;
                 return 0;

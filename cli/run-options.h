@@ -34,11 +34,11 @@ void run_options_init(RunOptions *options, RunOptionsFor wanted);
 void run_options_done(RunOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, run_options_done)
 
-/* Reads options up to the first other argument, which optind then names; options_begin() comes before the first
- * call. Returns 0, or 1 with the verb's exit status in @ret_status: --help, or used wrongly. */
+/* Reads options up to the first other argument, which optind then names; options_begin() comes before the
+ * first call. Returns 0, or 1 with the verb's exit status in @ret_status: --help, or used wrongly. */
 int run_options_read(RunOptions *options, Cli *cli, int argc, char **argv, int *ret_status);
 
-/* Adds the options of a sandbox (capabilities, template), or of a process (working directory, user) to an open
- * a{sv}; the environment belongs to the process if there is one. */
+/* Adds the options of a sandbox (capabilities, template), or of a process (working directory, user) to an
+ * open a{sv}; the environment belongs to the process if there is one. */
 int run_options_append_sandbox(const RunOptions *options, sd_bus_message *m);
 int run_options_append_process(const RunOptions *options, sd_bus_message *m);

@@ -3,8 +3,8 @@
  * run and exec: one program inside, as if it ran here
  *
  * The program gets our own standard descriptors, so nothing of what it reads or writes passes through us. We
- * wait for its end, hand signals on, and return its status. If we die, the service stops a sandbox that we made
- * (bind-to-caller), so an interrupted `run` leaves nothing behind.
+ * wait for its end, hand signals on, and return its status. If we die, the service stops a sandbox that we
+ * made (bind-to-caller), so an interrupted `run` leaves nothing behind.
  */
 #include <errno.h>
 #include <glib.h>
@@ -68,7 +68,8 @@ static void run_end(Run *run, const char *reason, int status) {
                 output_error("The program was killed because its sandbox used up its memory");
         } else {
                 exit_status = EXIT_BULKHEAD;
-                output_error("The program's end was not seen ('%s'): its sandbox or what guards it died", reason);
+                output_error("The program's end was not seen ('%s'): its sandbox or what guards it died",
+                             reason);
         }
         run_finish(run, exit_status);
 }
@@ -158,8 +159,8 @@ static int on_owner_changed(Run *run, sd_bus_message *m) {
         return 0;
 }
 
-/* Everything that is no answer. ProcessExited needs no match rule, since it is sent to us alone, and so no round
- * trip before the launch. */
+/* Everything that is no answer. ProcessExited needs no match rule, since it is sent to us alone, and so no
+ * round trip before the launch. */
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         Run *run = userdata;
 
@@ -169,7 +170,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
         if (sd_bus_message_is_signal(m, "org.freedesktop.DBus", "NameOwnerChanged") > 0)
                 return on_owner_changed(run, m);
         if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Local", "Disconnected") > 0) {
-                output_error("The connection to the bus was lost; how the program ends cannot be told any more");
+                output_error(
+                        "The connection to the bus was lost; how the program ends cannot be told any more");
                 run_finish(run, EXIT_BULKHEAD);
         }
         return 0;
@@ -183,8 +185,9 @@ static int run_open(Run *run) {
         if (r < 0)
                 return r;
         if (sd_bus_can_send(run->cli->bus, SD_BUS_TYPE_UNIX_FD) <= 0) {
-                output_error("The bus '%s' passes no file descriptors, which a program's input and output need",
-                             run->cli->address);
+                output_error(
+                        "The bus '%s' passes no file descriptors, which a program's input and output need",
+                        run->cli->address);
                 return -EOPNOTSUPP;
         }
         r = sd_event_new(&run->event);
@@ -356,13 +359,14 @@ static int run_serve(Run *run, sd_bus_message *call, sd_bus_message_handler_t on
 }
 
 static int arguments_are_bad(int r) {
-        output_error("An argument cannot be sent over D-Bus: %s (names and values must be UTF-8)", g_strerror(-r));
+        output_error("An argument cannot be sent over D-Bus: %s (names and values must be UTF-8)",
+                     g_strerror(-r));
         return EXIT_BULKHEAD;
 }
 
 static json_t *run_read_timings(Run *run) {
-        g_autoptr(sd_bus_message) call =
-                bus_new_call(run->cli, run->sandbox, "org.freedesktop.DBus.Properties", "Get");
+        g_autoptr(sd_bus_message)
+                call = bus_new_call(run->cli, run->sandbox, "org.freedesktop.DBus.Properties", "Get");
         g_autoptr(sd_bus_message) reply = NULL;
         json_t *steps = NULL;
 
@@ -405,8 +409,8 @@ static void run_print_timings(Run *run) {
         json_decref(steps);
 }
 
-/* The sandbox goes by itself; Stop answers when nothing of it is left, which is what who types `run` expects of
- * the next line. */
+/* The sandbox goes by itself; Stop answers when nothing of it is left, which is what who types `run` expects
+ * of the next line. */
 static void run_wait_until_gone(Run *run) {
         g_autoptr(sd_bus_message) call = bus_new_call(run->cli, run->sandbox, BUS_SANDBOX_INTERFACE, "Stop");
         sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -415,7 +419,8 @@ static void run_wait_until_gone(Run *run) {
         r = sd_bus_message_append(call, "t", UINT64_C(0));
         if (r >= 0)
                 r = sd_bus_call(run->cli->bus, call, 0, &error, NULL);
-        if (r < 0 && !bus_error_is_gone(&error) && !sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "BadState"))
+        if (r < 0 && !bus_error_is_gone(&error) &&
+            !sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "BadState"))
                 bus_explain_failure(run->cli, &error, r);
         sd_bus_error_free(&error);
 }

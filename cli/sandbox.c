@@ -21,7 +21,8 @@ static int sandbox_print_name(Cli *cli, const char *path) {
         sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
-        r = sd_bus_get_property_string(cli->bus, BUS_NAME, path, BUS_SANDBOX_INTERFACE, "Name", &error, &name);
+        r = sd_bus_get_property_string(cli->bus, BUS_NAME, path, BUS_SANDBOX_INTERFACE, "Name", &error,
+                                       &name);
         if (r < 0)
                 bus_explain_failure(cli, &error, r);
         else if (cli->json)
@@ -58,8 +59,9 @@ int verb_create(Cli *cli, int argc, char **argv) {
         if (run_options_read(&options, cli, argc, argv, &status) != 0)
                 return status;
         if (optind < argc)
-                return options_usage(cli, "'create' runs no program, so '%s' is too much; the name goes with --name",
-                                     argv[optind]);
+                return options_usage(
+                        cli, "'create' runs no program, so '%s' is too much; the name goes with --name",
+                        argv[optind]);
 
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;

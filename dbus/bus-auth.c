@@ -15,8 +15,8 @@ typedef struct Sender {
         bool is_known;
         uid_t uid;
         sd_bus_slot *question; /* owned; to the bus, who that is */
-        GQueue parked;         /* owned sd_bus_message references, in order: put aside, or on their way again */
-        GPtrArray *watches;    /* BusWatch, not owned */
+        GQueue parked;      /* owned sd_bus_message references, in order: put aside, or on their way again */
+        GPtrArray *watches; /* BusWatch, not owned */
 } Sender;
 
 struct BusWatch {
@@ -26,8 +26,8 @@ struct BusWatch {
 };
 
 struct BusAuth {
-        sd_bus *bus;         /* not owned */
-        GHashTable *senders; /* name -> owned Sender */
+        sd_bus *bus;                         /* not owned */
+        GHashTable *senders;                 /* name -> owned Sender */
         sd_bus_slot *filter, *owner_changed; /* owned */
 };
 
@@ -127,14 +127,16 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
         if (sender->is_known && g_queue_is_empty(&sender->parked))
                 return 0;
         if (g_queue_get_length(&sender->parked) >= CALLS_PARKED_MAX)
-                return refuse(message, ERROR_LIMIT_REACHED, "Too many calls before the bus has told who calls");
+                return refuse(message, ERROR_LIMIT_REACHED,
+                              "Too many calls before the bus has told who calls");
         if (sender->is_known && sd_bus_enqueue_for_read(auth->bus, message) < 0)
                 return refuse(message, ERROR_LIMIT_REACHED, "Too many calls are waiting");
         g_queue_push_tail(&sender->parked, sd_bus_message_ref(message));
         return 1;
 }
 
-static int on_name_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int on_name_owner_changed(sd_bus_message *message, void *userdata,
+                                 sd_bus_error *ret_error G_GNUC_UNUSED) {
         BusAuth *auth = userdata;
         const char *name, *old_owner, *new_owner;
         Sender *sender;
@@ -147,7 +149,8 @@ static int on_name_owner_changed(sd_bus_message *message, void *userdata, sd_bus
         return 0;
 }
 
-static int on_match_installed(sd_bus_message *reply, void *userdata G_GNUC_UNUSED, sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int on_match_installed(sd_bus_message *reply, void *userdata G_GNUC_UNUSED,
+                              sd_bus_error *ret_error G_GNUC_UNUSED) {
         if (sd_bus_message_is_method_error(reply, NULL))
                 log_error("The bus does not tell who leaves: %s", sd_bus_message_get_error(reply)->message);
         return 0;

@@ -4,9 +4,9 @@
 /*
  * Who calls: user ids as the bus vouches for them
  *
- * The bus is asked once per connection, without waiting: calls of a connection whose user is not known yet are
- * put aside and dispatched afterwards, in their order. What is known is forgotten when the connection leaves the
- * bus. /proc is never asked: a pid may be somebody else's by then.
+ * The bus is asked once per connection, without waiting: calls of a connection whose user is not known yet
+ * are put aside and dispatched afterwards, in their order. What is known is forgotten when the connection
+ * leaves the bus. /proc is never asked: a pid may be somebody else's by then.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -27,6 +27,7 @@ int bus_auth_get_uid(const BusAuth *auth, sd_bus_message *message, uid_t *ret, E
 /* The user of connection @name (":1.7"); false if it has left. */
 bool bus_auth_find_uid(const BusAuth *auth, const char *name, uid_t *ret);
 
-/* Calls @left once when connection @name leaves the bus; the watch is gone then. NULL if it has left already. */
+/* Calls @left once when connection @name leaves the bus; the watch is gone then. NULL if it has left already.
+ */
 BusWatch *bus_auth_watch(BusAuth *auth, const char *name, void (*left)(void *userdata), void *userdata);
 void bus_watch_free(BusWatch *watch); /* NULL is fine; not after @left */

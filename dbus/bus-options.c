@@ -11,7 +11,8 @@
 typedef struct BusOption {
         const char *name;
         const char *signature;
-        int (*read)(sd_bus_message *message, BusRequest *request, Error *error); /* NULL = not in this version */
+        int (*read)(sd_bus_message *message, BusRequest *request,
+                    Error *error); /* NULL = not in this version */
 } BusOption;
 
 void bus_request_done(BusRequest *request) {
@@ -43,8 +44,9 @@ int bus_read_strings(sd_bus_message *message, char ***ret, Error *error) {
 }
 
 /* a{ss}: calls @add for each pair. */
-static int read_pairs(sd_bus_message *message, int (*add)(void *userdata, const char *, const char *, Error *),
-                      void *userdata, Error *error) {
+static int read_pairs(sd_bus_message *message,
+                      int (*add)(void *userdata, const char *, const char *, Error *), void *userdata,
+                      Error *error) {
         const char *name, *value;
         int r;
 
@@ -166,7 +168,8 @@ static int read_namespaces(sd_bus_message *message, BusRequest *request G_GNUC_U
         if (r < 0)
                 return r;
         if (!names[0] || strcmp(names[0], "all") != 0 || names[1])
-                return error_setf(error, ERROR_UNSUPPORTED, "Option 'namespaces' can only be 'all' in this version");
+                return error_setf(error, ERROR_UNSUPPORTED,
+                                  "Option 'namespaces' can only be 'all' in this version");
         return 0;
 }
 
@@ -270,10 +273,11 @@ static int option_read(sd_bus_message *message, const char *name, BusRequest *re
         if (r < 0)
                 return error_malformed(r, error);
         if (strcmp(contents, option->signature) != 0)
-                return error_setf(error, ERROR_INVALID_ARGS, "Option '%s' is of type '%.64s', not '%s'", name, contents,
-                                  option->signature);
+                return error_setf(error, ERROR_INVALID_ARGS, "Option '%s' is of type '%.64s', not '%s'", name,
+                                  contents, option->signature);
         if (!option->read)
-                return error_setf(error, ERROR_UNSUPPORTED, "Option '%s' is not supported by this version", name);
+                return error_setf(error, ERROR_UNSUPPORTED, "Option '%s' is not supported by this version",
+                                  name);
         r = sd_bus_message_enter_container(message, SD_BUS_TYPE_VARIANT, contents);
         if (r < 0)
                 return error_malformed(r, error);
@@ -300,7 +304,8 @@ int bus_options_read(sd_bus_message *message, BusRequest *request, Error *error)
                         return error_malformed(r, error);
                 for (size_t i = 0; i < n; i++)
                         if (strcmp(names[i], name) == 0)
-                                return error_setf(error, ERROR_INVALID_ARGS, "Option '%s' is given twice", name);
+                                return error_setf(error, ERROR_INVALID_ARGS, "Option '%s' is given twice",
+                                                  name);
                 r = option_read(message, name, request, error);
                 if (r < 0)
                         return r;

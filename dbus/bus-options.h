@@ -21,8 +21,8 @@ typedef struct BusRequest {
 void bus_request_done(BusRequest *request);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BusRequest, bus_request_done)
 
-/* Reads the options of the member that has the parts that @request has. ERROR_INVALID_ARGS naming a key that is
- * unknown, given twice or of another type; ERROR_UNSUPPORTED for one that this version does not have. */
+/* Reads the options of the member that has the parts that @request has. ERROR_INVALID_ARGS naming a key that
+ * is unknown, given twice or of another type; ERROR_UNSUPPORTED for one that this version does not have. */
 int bus_options_read(sd_bus_message *message, BusRequest *request, Error *error);
 
 /* Refuses everything but an empty a{sv}. */

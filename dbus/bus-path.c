@@ -45,7 +45,8 @@ int bus_path_parse(uid_t viewer, const char *path, uid_t *ret_owner, char **ret_
 
         if (slash) {
                 if (!g_str_has_prefix(slash, PROCESS_PART) ||
-                    !g_ascii_string_to_unsigned(slash + strlen(PROCESS_PART), 10, 1, UINT32_MAX, &number, NULL))
+                    !g_ascii_string_to_unsigned(slash + strlen(PROCESS_PART), 10, 1, UINT32_MAX, &number,
+                                                NULL))
                         return 0;
                 *slash = '\0';
         }
@@ -56,7 +57,8 @@ int bus_path_parse(uid_t viewer, const char *path, uid_t *ret_owner, char **ret_
         if (r < 0)
                 return 0;
 
-        /* One object, one path: not "0:maps" for root's own, not "007" for a number, no escape that need not be. */
+        /* One object, one path: not "0:maps" for root's own, not "007" for a number, no escape that need not
+         * be. */
         canonical = number > 0 ? bus_path_process(viewer, owner, name, (uint32_t) number)
                                : bus_path_sandbox(viewer, owner, name);
         if (strcmp(canonical, path) != 0)

@@ -9,9 +9,9 @@
 #include "service/launch.h"
 
 struct Bus {
-        sd_bus *bus;      /* owned */
-        Manager *manager; /* not owned */
-        BusAuth *auth;    /* owned */
+        sd_bus *bus;             /* owned */
+        Manager *manager;        /* not owned */
+        BusAuth *auth;           /* owned */
         GHashTable *subscribers; /* name of a connection -> Subscriber, owned */
         GHashTable *bindings;    /* Sandbox -> Binding, owned */
         sd_bus_slot *slots[8];   /* owned */
@@ -54,7 +54,8 @@ typedef struct BusProperty {
         const char *signature;
         int (*append)(sd_bus_message *message, const void *object);
 } BusProperty;
-int bus_property_append(const BusProperty *table, const char *name, sd_bus_message *message, const void *object);
+int bus_property_append(const BusProperty *table, const char *name, sd_bus_message *message,
+                        const void *object);
 
 /* manager-bus.c, sandbox-bus.c, process-bus.c */
 int bus_add_manager(Bus *bus);

@@ -3,8 +3,8 @@
 /*
  * Signals, each to one connection: whoever made the sandbox, and subscribers that may see it
  *
- * sd-bus's own emitters broadcast, which would tell everybody on the bus of everybody's sandboxes. A path in a
- * signal is as its receiver sees it.
+ * sd-bus's own emitters broadcast, which would tell everybody on the bus of everybody's sandboxes. A path in
+ * a signal is as its receiver sees it.
  */
 #include <string.h>
 
@@ -16,8 +16,8 @@
 #define OBJECTS_INTERFACE    "org.freedesktop.DBus.ObjectManager"
 
 typedef struct Subscriber {
-        Bus *bus;        /* not owned */
-        char *name;      /* owned */
+        Bus *bus;   /* not owned */
+        char *name; /* owned */
         uid_t uid;
         BusWatch *watch; /* owned */
 } Subscriber;
@@ -132,12 +132,12 @@ static void process_signal_all(Bus *bus, const SignalKind *kind, const Process *
 
         for (guint i = 0; i < receivers->len; i++) {
                 const Receiver *receiver = &g_array_index(receivers, Receiver, i);
-                g_autofree char *path =
-                        kind->from_root || strcmp(kind->interface, PROPERTIES_INTERFACE) == 0
-                                ? bus_path_process(receiver->uid, process_get_owner(process),
-                                                   process_get_sandbox_name(process), process_get_number(process))
-                                : bus_path_sandbox(receiver->uid, process_get_owner(process),
-                                                   process_get_sandbox_name(process));
+                g_autofree char *path = kind->from_root || strcmp(kind->interface, PROPERTIES_INTERFACE) == 0
+                                                ? bus_path_process(receiver->uid, process_get_owner(process),
+                                                                   process_get_sandbox_name(process),
+                                                                   process_get_number(process))
+                                                : bus_path_sandbox(receiver->uid, process_get_owner(process),
+                                                                   process_get_sandbox_name(process));
                 int r = signal_send(bus, kind, receiver, path, process);
 
                 if (r < 0)
@@ -174,8 +174,8 @@ static int append_properties(sd_bus_message *message, const BusProperty *table, 
 }
 
 /* oa{sa{sv}} with one interface. */
-static int fill_added(sd_bus_message *signal, const char *path, const char *interface, const BusProperty *table,
-                      const void *object) {
+static int fill_added(sd_bus_message *signal, const char *path, const char *interface,
+                      const BusProperty *table, const void *object) {
         int r = sd_bus_message_append_basic(signal, SD_BUS_TYPE_OBJECT_PATH, path);
 
         if (r >= 0)
@@ -221,8 +221,8 @@ static int fill_changed(sd_bus_message *signal, const char *interface, const Bus
         return r < 0 ? r : sd_bus_message_append(signal, "as", 0);
 }
 
-static int fill_state_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
-                              const void *sandbox) {
+static int fill_state_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED,
+                              const char *path G_GNUC_UNUSED, const void *sandbox) {
         static const char *const names[] = { "State", "StateReason", NULL };
 
         return fill_changed(signal, BUS_SANDBOX_INTERFACE, sandbox_bus_properties, names, sandbox);
@@ -235,14 +235,15 @@ static int fill_capabilities_changed(sd_bus_message *signal, uid_t viewer G_GNUC
         return fill_changed(signal, BUS_SANDBOX_INTERFACE, sandbox_bus_properties, names, sandbox);
 }
 
-static int fill_process_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
-                                const void *process) {
+static int fill_process_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED,
+                                const char *path G_GNUC_UNUSED, const void *process) {
         static const char *const names[] = { "State", "ExitReason", "ExitStatus", NULL };
 
         return fill_changed(signal, BUS_PROCESS_INTERFACE, process_bus_properties, names, process);
 }
 
-static int fill_exited(sd_bus_message *signal, uid_t viewer, const char *path G_GNUC_UNUSED, const void *subject) {
+static int fill_exited(sd_bus_message *signal, uid_t viewer, const char *path G_GNUC_UNUSED,
+                       const void *subject) {
         const Process *process = subject;
         g_autofree char *process_path = bus_path_process(viewer, process_get_owner(process),
                                                          process_get_sandbox_name(process),
@@ -271,7 +272,8 @@ static void on_sandbox_removed(void *userdata, Sandbox *sandbox) {
 }
 
 static void on_sandbox_changed(void *userdata, Sandbox *sandbox, SandboxChanges changes) {
-        static const SignalKind state = { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_state_changed };
+        static const SignalKind state = { PROPERTIES_INTERFACE, "PropertiesChanged", false,
+                                          fill_state_changed };
         static const SignalKind capabilities = { PROPERTIES_INTERFACE, "PropertiesChanged", false,
                                                  fill_capabilities_changed };
         bool to_creator = !sandbox_is_awaited(sandbox); /* who waits for the answer needs no news before it */
@@ -289,7 +291,8 @@ static void on_process_added(void *userdata, Process *process) {
 }
 
 static void on_process_exited(void *userdata, Process *process) {
-        static const SignalKind changed = { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_process_changed };
+        static const SignalKind changed = { PROPERTIES_INTERFACE, "PropertiesChanged", false,
+                                            fill_process_changed };
         static const SignalKind of_sandbox = { BUS_SANDBOX_INTERFACE, "ProcessExited", false, fill_exited };
         static const SignalKind of_manager = { BUS_MANAGER_INTERFACE, "ProcessExited", true, fill_exited };
 

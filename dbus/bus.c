@@ -35,7 +35,8 @@ void bus_call_free(BusCall *call) {
 
 void bus_call_finish(void *userdata, const Error *error) {
         g_autoptr(BusCall) call = userdata;
-        int r = error ? bus_error_reply(call->message, error) : sd_bus_reply_method_return(call->message, NULL);
+        int r = error ? bus_error_reply(call->message, error)
+                      : sd_bus_reply_method_return(call->message, NULL);
 
         if (r < 0)
                 log_debug("Cannot answer a call: %s", g_strerror(-r));
@@ -74,7 +75,8 @@ int bus_append_strings(sd_bus_message *message, char *const *strings) {
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-int bus_property_append(const BusProperty *table, const char *name, sd_bus_message *message, const void *object) {
+int bus_property_append(const BusProperty *table, const char *name, sd_bus_message *message,
+                        const void *object) {
         for (; table->name; table++)
                 if (strcmp(table->name, name) == 0)
                         return table->append(message, object);
@@ -171,9 +173,11 @@ int bus_new(sd_event *event, const char *address, Manager *manager, Bus **ret, E
         manager_set_events(manager, &bus_manager_events, bus);
         r = sd_bus_request_name(bus->bus, BUS_NAME, 0);
         if (r == -EEXIST)
-                return error_setf(error, ERROR_SYSTEM, "The name %s is taken on the bus '%s'", BUS_NAME, address);
+                return error_setf(error, ERROR_SYSTEM, "The name %s is taken on the bus '%s'", BUS_NAME,
+                                  address);
         if (r < 0)
-                return error_set_errnof(error, -r, "Cannot get the name %s on the bus '%s'", BUS_NAME, address);
+                return error_set_errnof(error, -r, "Cannot get the name %s on the bus '%s'", BUS_NAME,
+                                        address);
         *ret = g_steal_pointer(&bus);
         return 0;
 }

@@ -12,8 +12,8 @@
 typedef struct Bus Bus;
 
 /* Connects to @address: "system", "session" (both as their environment variables say) or an address. Puts the
- * objects up, then asks for the name, so that whoever finds it finds everything. The loop ends with an error when
- * the connection is lost. @manager is not owned. */
+ * objects up, then asks for the name, so that whoever finds it finds everything. The loop ends with an error
+ * when the connection is lost. @manager is not owned. */
 int bus_new(sd_event *event, const char *address, Manager *manager, Bus **ret, Error *error);
 void bus_free(Bus *bus);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bus, bus_free)

@@ -12,8 +12,8 @@
 #include "util/log.h"
 
 static int reply_path(BusCall *call, const Sandbox *sandbox) {
-        g_autofree char *path =
-                bus_path_sandbox(call->uid, sandbox_get_owner(sandbox), sandbox_get_name(sandbox));
+        g_autofree char *path = bus_path_sandbox(call->uid, sandbox_get_owner(sandbox),
+                                                 sandbox_get_name(sandbox));
 
         return sd_bus_reply_method_return(call->message, "o", path);
 }
@@ -29,8 +29,8 @@ static void on_created(void *userdata, const Error *error) {
 }
 
 /* The name, then the options of the members that @request has. */
-static int read_create(Bus *bus, sd_bus_message *message, const char *name, uid_t *ret_uid, BusRequest *request,
-                       Error *error) {
+static int read_create(Bus *bus, sd_bus_message *message, const char *name, uid_t *ret_uid,
+                       BusRequest *request, Error *error) {
         int r = bus_get_uid(bus, message, ret_uid, error);
 
         if (r < 0)
@@ -106,8 +106,8 @@ static int launch(BusCall *call, BusRequest *request, Error *error) {
         Bus *bus = call->bus;
         int r;
 
-        r = launch_start(bus->manager, request->sandbox, g_steal_pointer(&request->run), request->keep, on_launched,
-                         call, &call->launch, error);
+        r = launch_start(bus->manager, request->sandbox, g_steal_pointer(&request->run), request->keep,
+                         on_launched, call, &call->launch, error);
         if (r < 0)
                 return r;
         call->watch = bus_auth_watch(bus->auth, request->sandbox->client, on_launcher_left, call);
@@ -263,14 +263,16 @@ static int method_describe_capability(sd_bus_message *message, void *userdata, s
 
                 /* Resolving it fails in better words, with the nearest known name. */
                 if (store_resolve(manager_get_store(bus->manager), names, &resolved, &error) >= 0)
-                        (void) error_setf(&error, ERROR_UNKNOWN_CAPABILITY, "There is no capability '%.255s'", name);
+                        (void) error_setf(&error, ERROR_UNKNOWN_CAPABILITY, "There is no capability '%.255s'",
+                                          name);
                 return bus_error_set(ret_error, &error);
         }
         r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "{sv}");
         if (r >= 0)
-                r = sd_bus_message_append(reply, "{sv}", "description", "s", capability_get_description(capability));
+                r = sd_bus_message_append(reply, "{sv}", "description", "s",
+                                          capability_get_description(capability));
         if (r >= 0)
                 r = append_strings_entry(reply, "files", capability_get_files(capability));
         if (r >= 0)
@@ -330,7 +332,8 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
 
         r = bus_get_uid(bus, message, &uid, &error);
         if (r >= 0 && uid != 0)
-                r = error_setf(&error, ERROR_ACCESS_DENIED, "User %u may not reload the manifests", (unsigned) uid);
+                r = error_setf(&error, ERROR_ACCESS_DENIED, "User %u may not reload the manifests",
+                               (unsigned) uid);
         if (r < 0)
                 return bus_error_set(ret_error, &error);
         manager_reload(bus->manager);
@@ -360,7 +363,8 @@ static int method_subscribe(sd_bus_message *message, void *userdata, sd_bus_erro
         return sd_bus_reply_method_return(message, NULL);
 }
 
-static int method_unsubscribe(sd_bus_message *message, void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int method_unsubscribe(sd_bus_message *message, void *userdata,
+                              sd_bus_error *ret_error G_GNUC_UNUSED) {
         bus_unsubscribe(userdata, sd_bus_message_get_sender(message));
         return sd_bus_reply_method_return(message, NULL);
 }
@@ -397,21 +401,22 @@ static int append_warnings(sd_bus_message *message, const void *object) {
 }
 
 static const BusProperty manager_bus_properties[] = {
-        { "Version", "s", append_version },       { "Gateways", "as", append_gateways },
-        { "Sandboxes", "u", append_sandboxes },   { "PoolReady", "u", append_pool_ready },
-        { "Warnings", "as", append_warnings },    {},
+        { "Version", "s", append_version },     { "Gateways", "as", append_gateways },
+        { "Sandboxes", "u", append_sandboxes }, { "PoolReady", "u", append_pool_ready },
+        { "Warnings", "as", append_warnings },  {},
 };
 
-static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED, const char *interface G_GNUC_UNUSED,
-                        const char *property, sd_bus_message *reply, void *userdata,
-                        sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
+                        const char *interface G_GNUC_UNUSED, const char *property, sd_bus_message *reply,
+                        void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
         return bus_property_append(manager_bus_properties, property, reply, userdata);
 }
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("CreateSandbox", SD_BUS_ARGS("s", name, "a{sv}", options),
-                                SD_BUS_RESULT("o", sandbox), method_create_sandbox, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("o", sandbox), method_create_sandbox,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Launch", SD_BUS_ARGS("s", name, "as", argv, "a{sv}", options),
                                 SD_BUS_RESULT("o", sandbox, "o", process, "u", pid), method_launch,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
@@ -421,8 +426,9 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_list_sandboxes, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListCapabilities", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssb)", capabilities),
                                 method_list_capabilities, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("DescribeCapability", SD_BUS_ARGS("s", name), SD_BUS_RESULT("a{sv}", description),
-                                method_describe_capability, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DescribeCapability", SD_BUS_ARGS("s", name),
+                                SD_BUS_RESULT("a{sv}", description), method_describe_capability,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("as", capabilities, "a{sv}", options),
                                 SD_BUS_RESULT("s", plan), method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(suuss)", findings), method_reload,
@@ -443,7 +449,8 @@ static const sd_bus_vtable manager_vtable[] = {
 
 int bus_add_manager(Bus *bus) {
         sd_bus_slot *slot;
-        int r = sd_bus_add_object_vtable(bus->bus, &slot, BUS_PATH, BUS_MANAGER_INTERFACE, manager_vtable, bus);
+        int r = sd_bus_add_object_vtable(bus->bus, &slot, BUS_PATH, BUS_MANAGER_INTERFACE, manager_vtable,
+                                         bus);
 
         if (r >= 0)
                 bus_keep_slot(bus, slot);

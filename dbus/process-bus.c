@@ -79,8 +79,8 @@ const BusProperty process_bus_properties[] = {
 
 /* ---- the object ---- */
 
-static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interface G_GNUC_UNUSED, void *userdata,
-                void **ret_found, sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interface G_GNUC_UNUSED,
+                void *userdata, void **ret_found, sd_bus_error *ret_error G_GNUC_UNUSED) {
         Bus *bus = userdata;
         g_autofree char *name = NULL;
         uint32_t number;
@@ -92,15 +92,16 @@ static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interfac
         if (bus_path_parse(viewer, path, &owner, &name, &number) == 0 || number == 0)
                 return 0;
         process = manager_find_process(bus->manager, number);
-        if (!process || process_get_owner(process) != owner || strcmp(process_get_sandbox_name(process), name) != 0)
+        if (!process || process_get_owner(process) != owner ||
+            strcmp(process_get_sandbox_name(process), name) != 0)
                 return 0;
         *ret_found = process;
         return 1;
 }
 
-static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED, const char *interface G_GNUC_UNUSED,
-                        const char *property, sd_bus_message *reply, void *process,
-                        sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
+                        const char *interface G_GNUC_UNUSED, const char *property, sd_bus_message *reply,
+                        void *process, sd_bus_error *ret_error G_GNUC_UNUSED) {
         return bus_property_append(process_bus_properties, property, reply, process);
 }
 

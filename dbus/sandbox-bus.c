@@ -49,8 +49,8 @@ static int method_run(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bu
 
 /* ---- changes ---- */
 
-static int method_change(sd_bus_message *message, Bus *bus, Sandbox *sandbox, SandboxVerb verb, bool has_names,
-                         sd_bus_error *ret_error) {
+static int method_change(sd_bus_message *message, Bus *bus, Sandbox *sandbox, SandboxVerb verb,
+                         bool has_names, sd_bus_error *ret_error) {
         g_auto(Error) error = ERROR_NULL;
         g_auto(GStrv) names = NULL;
         g_autoptr(BusCall) call = NULL;
@@ -157,6 +157,10 @@ static int append_capabilities(sd_bus_message *message, const void *sandbox) {
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+static int append_leader(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "u", (uint32_t) sandbox_get_leader(sandbox));
+}
+
 static int append_labels(sd_bus_message *message, const void *sandbox) {
         int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{ss}");
         GHashTableIter iter;
@@ -178,14 +182,15 @@ const BusProperty sandbox_bus_properties[] = {
         { "State", "s", append_state },
         { "StateReason", "s", append_state_reason },
         { "Capabilities", "as", append_capabilities },
+        { "Leader", "u", append_leader },
         { "Labels", "a{ss}", append_labels },
         {},
 };
 
 /* ---- the object ---- */
 
-static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interface G_GNUC_UNUSED, void *userdata,
-                void **ret_found, sd_bus_error *ret_error) {
+static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interface G_GNUC_UNUSED,
+                void *userdata, void **ret_found, sd_bus_error *ret_error) {
         Bus *bus = userdata;
         g_auto(Error) error = ERROR_NULL;
         g_autofree char *name = NULL;
@@ -203,8 +208,8 @@ static int find(sd_bus *sd G_GNUC_UNUSED, const char *path, const char *interfac
         return bus_error_set(ret_error, &error);
 }
 
-static int enumerate(sd_bus *sd G_GNUC_UNUSED, const char *prefix G_GNUC_UNUSED, void *userdata, char ***ret_nodes,
-                     sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int enumerate(sd_bus *sd G_GNUC_UNUSED, const char *prefix G_GNUC_UNUSED, void *userdata,
+                     char ***ret_nodes, sd_bus_error *ret_error G_GNUC_UNUSED) {
         Bus *bus = userdata;
         g_autoptr(GPtrArray) sandboxes = manager_list_sandboxes(bus->manager);
         g_autoptr(GPtrArray) processes = manager_list_processes(bus->manager);
@@ -217,16 +222,17 @@ static int enumerate(sd_bus *sd G_GNUC_UNUSED, const char *prefix G_GNUC_UNUSED,
                 uid_t owner = sandbox_get_owner(sandboxes->pdata[i]);
 
                 if (viewer == 0 || viewer == owner)
-                        g_ptr_array_add(paths,
-                                        bus_path_sandbox(viewer, owner, sandbox_get_name(sandboxes->pdata[i])));
+                        g_ptr_array_add(paths, bus_path_sandbox(viewer, owner,
+                                                                sandbox_get_name(sandboxes->pdata[i])));
         }
         for (guint i = 0; i < processes->len; i++) {
                 const Process *process = processes->pdata[i];
                 uid_t owner = process_get_owner(process);
 
                 if (viewer == 0 || viewer == owner)
-                        g_ptr_array_add(paths, bus_path_process(viewer, owner, process_get_sandbox_name(process),
-                                                                process_get_number(process)));
+                        g_ptr_array_add(paths,
+                                        bus_path_process(viewer, owner, process_get_sandbox_name(process),
+                                                         process_get_number(process)));
         }
         g_ptr_array_add(paths, NULL);
         /* sd-bus frees with free(3), which is what g_malloc() uses since GLib 2.46. */
@@ -266,9 +272,9 @@ static int on_stop(sd_bus_message *message, void *sandbox, sd_bus_error *ret_err
         return method_stop(message, bus_of(message), sandbox);
 }
 
-static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED, const char *interface G_GNUC_UNUSED,
-                        const char *property, sd_bus_message *reply, void *sandbox,
-                        sd_bus_error *ret_error G_GNUC_UNUSED) {
+static int property_get(sd_bus *sd G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
+                        const char *interface G_GNUC_UNUSED, const char *property, sd_bus_message *reply,
+                        void *sandbox, sd_bus_error *ret_error G_GNUC_UNUSED) {
         return bus_property_append(sandbox_bus_properties, property, reply, sandbox);
 }
 
@@ -282,8 +288,10 @@ static const sd_bus_vtable sandbox_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("as", capabilities), SD_BUS_NO_RESULT, on_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Freeze", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_freeze, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Thaw", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_thaw, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Freeze", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_freeze,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Thaw", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_thaw,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Kill", SD_BUS_ARGS("i", signal), SD_BUS_NO_RESULT, on_kill,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("t", timeout_usec), SD_BUS_NO_RESULT, on_stop,
@@ -297,6 +305,7 @@ static const sd_bus_vtable sandbox_vtable[] = {
         SD_BUS_PROPERTY("State", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StateReason", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Capabilities", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Leader", "u", property_get, 0, 0),
         SD_BUS_PROPERTY("Labels", "a{ss}", property_get, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("ProcessExited",
                                 SD_BUS_ARGS("o", process, "u", pid, "s", reason, "i", status), 0),
@@ -307,8 +316,8 @@ int bus_add_sandboxes(Bus *bus) {
         sd_bus_slot *slot;
         int r;
 
-        r = sd_bus_add_fallback_vtable(bus->bus, &slot, BUS_PATH_SANDBOXES, BUS_SANDBOX_INTERFACE, sandbox_vtable,
-                                       find, bus);
+        r = sd_bus_add_fallback_vtable(bus->bus, &slot, BUS_PATH_SANDBOXES, BUS_SANDBOX_INTERFACE,
+                                       sandbox_vtable, find, bus);
         if (r < 0)
                 return r;
         bus_keep_slot(bus, slot);

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -171,7 +172,9 @@ static int set_session(const Child *child) {
         for (uint32_t i = 0; i < child->run->n_fds; i++)
                 if (dup2(child->fds[i], (int) i) < 0)
                         return errno;
-        return setsid() < 0 ? errno : 0;
+        if (setsid() < 0)
+                return errno;
+        return child->run->terminal && ioctl(0, TIOCSCTTY, 0) < 0 ? errno : 0;
 }
 
 static int unblock_signals(void) {

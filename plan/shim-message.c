@@ -93,6 +93,9 @@ void shim_run_put(WireWriter *writer, const ShimRun *run) {
                 wire_put_u64(writer, run->rlimits[i].soft);
                 wire_put_u64(writer, run->rlimits[i].hard);
         }
+        wire_put_u8(writer, run->terminal);
+        wire_put_u32(writer, run->rows);
+        wire_put_u32(writer, run->columns);
 }
 
 void shim_run_done(ShimRun *run) {
@@ -172,7 +175,8 @@ static int run_check(const ShimRun *run, Error *error) {
 
 int shim_run_get(WireReader *reader, ShimRun *ret, Error *error) {
         g_auto(ShimRun) run = { 0 };
-        uint8_t has_user;
+        uint8_t has_user, terminal;
+        uint32_t rows, columns;
         int r;
 
         run.run = wire_get_u32(reader);
@@ -194,8 +198,14 @@ int shim_run_get(WireReader *reader, ShimRun *ret, Error *error) {
                 run.rlimits[i].soft = wire_get_u64(reader);
                 run.rlimits[i].hard = wire_get_u64(reader);
         }
-        if (reader->failed || has_user > 1)
+        terminal = wire_get_u8(reader);
+        run.terminal = terminal == 1;
+        rows = wire_get_u32(reader);
+        columns = wire_get_u32(reader);
+        if (reader->failed || has_user > 1 || terminal > 1 || rows > UINT16_MAX || columns > UINT16_MAX)
                 return message_broken(error, "Request to run a program");
+        run.rows = (uint16_t) rows;
+        run.columns = (uint16_t) columns;
         r = run_check(&run, error);
         if (r < 0)
                 return r;

@@ -20,10 +20,12 @@ typedef enum ShimMessageType {
         /* service -> shim */
         SHIM_START = 1,  /* Spec. Once. DONE when init is ready; SHIM_TIMINGS comes before it */
         SHIM_APPLY = 2,  /* Plan: the one wanted, whole. DONE: it is in force, or the one before still is */
-        SHIM_RUN = 3,    /* ShimRun, descriptors 0, 1, 2. RAN */
+        SHIM_RUN = 3,    /* ShimRun, descriptors 0, 1, 2 (none with a terminal). RAN, and with it the terminal's
+                          * other end if one was asked for */
         SHIM_SIGNAL = 4, /* u32 run (0 = every process but init), i32 signal. DONE */
         SHIM_FREEZE = 5, /* DONE */
         SHIM_THAW = 6,   /* DONE */
+        SHIM_GET_NAMESPACES = 8, /* NAMESPACES */
         SHIM_STOP = 7,   /* u64 usec from the halt signal to SIGKILL (0 = the spec's). DONE when everything of
                           * the sandbox is gone; then the shim exits. Allowed at any time, also while starting */
         /* shim -> service */
@@ -32,6 +34,8 @@ typedef enum ShimMessageType {
         SHIM_EXITED = 34,  /* ShimExited: a program ended */
         SHIM_GONE = 35,    /* ShimDone with the reason: the sandbox ended unasked; the shim exits */
         SHIM_TIMINGS = 36, /* ShimTimings of the start */
+        SHIM_NAMESPACES = 37, /* an error or success, then names ("mnt"); as many descriptors, in their order */
+        SHIM_LEADER = 38,  /* i32 host pid of init, before the DONE of a start */
 } ShimMessageType;
 
 typedef struct ShimRun {
@@ -45,6 +49,8 @@ typedef struct ShimRun {
         uint32_t n_groups;
         InitRlimit *rlimits; /* owned */
         uint32_t n_rlimits;
+        bool terminal;           /* a new one of the sandbox's own is its 0, 1 and 2 */
+        uint16_t rows, columns;  /* of the terminal; 0 = not known yet */
 } ShimRun;
 
 typedef enum ShimExitReason {

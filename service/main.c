@@ -33,18 +33,22 @@ typedef struct Service {
         bool stopping;
 } Service;
 
-static const char usage[] = "Usage: bulkheadd [--config FILE] [--root DIR] [--bus system|session|ADDRESS]\n"
-                            "                 [--log-level err|warning|notice|info|debug] [--version] [--help]\n"
-                            "\n"
-                            "The Bulkhead sandbox service. --root puts configuration, manifests and state below DIR\n"
-                            "and makes it an instance of its own.\n";
+static const char usage[] =
+        "Usage: bulkheadd [--config FILE] [--root DIR] [--bus system|session|ADDRESS]\n"
+        "                 [--log-level err|warning|notice|info|debug] [--version] [--help]\n"
+        "\n"
+        "The Bulkhead sandbox service. --root puts configuration, manifests and state below DIR\n"
+        "and makes it an instance of its own.\n";
 
 /* Returns 0 to go on, 1 when all is said, -EINVAL when it was used wrongly. */
 static int arguments_parse(int argc, char **argv, Arguments *ret) {
         static const struct option options[] = {
-                { "config", required_argument, NULL, 'c' }, { "root", required_argument, NULL, 'r' },
-                { "bus", required_argument, NULL, 'b' },    { "log-level", required_argument, NULL, 'l' },
-                { "version", no_argument, NULL, 'v' },      { "help", no_argument, NULL, 'h' },
+                { "config", required_argument, NULL, 'c' },
+                { "root", required_argument, NULL, 'r' },
+                { "bus", required_argument, NULL, 'b' },
+                { "log-level", required_argument, NULL, 'l' },
+                { "version", no_argument, NULL, 'v' },
+                { "help", no_argument, NULL, 'h' },
                 { NULL, 0, NULL, 0 },
         };
         int option;
@@ -62,8 +66,10 @@ static int arguments_parse(int argc, char **argv, Arguments *ret) {
                         break;
                 case 'l':
                         if (log_level_from_string(optarg) < 0) {
-                                (void) fprintf(stderr, "bulkheadd: '%s' is not one of: err warning notice info debug\n",
-                                               optarg);
+                                (void) fprintf(
+                                        stderr,
+                                        "bulkheadd: '%s' is not one of: err warning notice info debug\n",
+                                        optarg);
                                 return -EINVAL;
                         }
                         log_set_level(log_level_from_string(optarg));
@@ -93,7 +99,8 @@ static void on_settled(void *userdata) {
         (void) sd_event_exit(service->event, EXIT_SUCCESS);
 }
 
-static int on_stop_signal(sd_event_source *source G_GNUC_UNUSED, const struct signalfd_siginfo *info, void *userdata) {
+static int on_stop_signal(sd_event_source *source G_GNUC_UNUSED, const struct signalfd_siginfo *info,
+                          void *userdata) {
         Service *service = userdata;
 
         if (service->stopping) {
@@ -108,8 +115,8 @@ static int on_stop_signal(sd_event_source *source G_GNUC_UNUSED, const struct si
         return 0;
 }
 
-static int on_reload_signal(sd_event_source *source G_GNUC_UNUSED, const struct signalfd_siginfo *info G_GNUC_UNUSED,
-                            void *userdata) {
+static int on_reload_signal(sd_event_source *source G_GNUC_UNUSED,
+                            const struct signalfd_siginfo *info G_GNUC_UNUSED, void *userdata) {
         Service *service = userdata;
 
         manager_reload(service->manager);
@@ -151,7 +158,8 @@ static int open_standard_fds(void) {
         return 0;
 }
 
-static int service_run(const Arguments *arguments, const Places *places, const Settings *settings, Error *error) {
+static int service_run(const Arguments *arguments, const Places *places, const Settings *settings,
+                       Error *error) {
         g_autoptr(Manager) manager = NULL;
         g_autoptr(Bus) bus = NULL;
         Service service = { 0 };
@@ -197,6 +205,12 @@ int main(int argc, char **argv) {
         r = places_new(arguments.root, &places, &error);
         if (r < 0) {
                 log_failure(LOG_ERR, &error, "Cannot start");
+                return EXIT_FAILURE;
+        }
+        /* Without being named it may be missing; a wrong name would be settings that silently do not count.
+         */
+        if (arguments.config && access(arguments.config, R_OK) < 0) {
+                log_error("Cannot read '%s': %s", arguments.config, g_strerror(errno));
                 return EXIT_FAILURE;
         }
         settings = settings_load(arguments.config ?: places->config_file, places->config_folder);

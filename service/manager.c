@@ -87,14 +87,16 @@ static void log_findings(const Store *store) {
         }
 }
 
-int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret, Error *error) {
+int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret,
+                Error *error) {
         g_autoptr(Manager) manager = g_new0(Manager, 1);
         int r;
 
         manager->event = sd_event_ref(event);
         manager->places = places;
         manager->settings = settings;
-        manager->sandboxes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) sandbox_free);
+        manager->sandboxes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                                   (GDestroyNotify) sandbox_free);
         manager->processes = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) process_free);
         manager->ids = id_pool_new(settings->ids_base, settings->ids_count);
         r = cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &manager->cgroups, error);
@@ -154,8 +156,8 @@ static int manager_check_limits(const Manager *manager, uid_t owner, Error *erro
         while (g_hash_table_iter_next(&iter, NULL, &sandbox))
                 n_own += sandbox_get_owner(sandbox) == owner;
         if (n_own >= manager->settings->sandboxes_per_user_max)
-                return error_setf(error, ERROR_LIMIT_REACHED, "User %u has %u sandboxes (MaxSandboxesPerUser=)",
-                                  (unsigned) owner, n_own);
+                return error_setf(error, ERROR_LIMIT_REACHED,
+                                  "User %u has %u sandboxes (MaxSandboxesPerUser=)", (unsigned) owner, n_own);
         return 0;
 }
 
@@ -253,7 +255,8 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                         return r;
                 }
         }
-        g_hash_table_insert(manager->sandboxes, sandbox_key(request->owner, sandbox_get_name(sandbox)), sandbox);
+        g_hash_table_insert(manager->sandboxes, sandbox_key(request->owner, sandbox_get_name(sandbox)),
+                            sandbox);
         if (manager->events)
                 manager->events->sandbox_added(manager->events_userdata, sandbox);
         sandbox_start(sandbox, shim, created, userdata);
@@ -278,12 +281,27 @@ void manager_forget_sandbox(Manager *manager, Sandbox *sandbox) {
                 manager->events->sandbox_removed(manager->events_userdata, sandbox);
 }
 
+/* What resists its removal is not waited for. */
+static unsigned manager_count_ending(const Manager *manager) {
+        GHashTableIter iter;
+        gpointer value;
+        unsigned n = 0;
+
+        g_hash_table_iter_init(&iter, manager->sandboxes);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+                const Sandbox *sandbox = value;
+
+                n += !sandbox->is_stuck;
+        }
+        return n;
+}
+
 void manager_settle(Manager *manager) {
         if (!manager->stopping) {
                 pool_refill(manager->pool);
                 return;
         }
-        if (manager->settled && g_hash_table_size(manager->sandboxes) == 0 && pool_is_empty(manager->pool)) {
+        if (manager->settled && manager_count_ending(manager) == 0 && pool_is_empty(manager->pool)) {
                 void (*settled)(void *userdata) = manager->settled;
 
                 manager->settled = NULL;
@@ -365,7 +383,8 @@ GPtrArray *manager_list_sandboxes(const Manager *manager) {
 }
 
 static int compare_processes(gconstpointer a, gconstpointer b) {
-        uint32_t left = process_get_number(*(Process *const *) a), right = process_get_number(*(Process *const *) b);
+        uint32_t left = process_get_number(*(Process *const *) a),
+                 right = process_get_number(*(Process *const *) b);
 
         return left < right ? -1 : left > right;
 }

@@ -4,8 +4,8 @@
 /*
  * Manager: all sandboxes of an instance
  *
- * Holds what they share: the store of capabilities and templates, the pool of spare shims, ids, limits, names.
- * Speaks to the outside through ManagerEvents and knows no bus.
+ * Holds what they share: the store of capabilities and templates, the pool of spare shims, ids, limits,
+ * names. Speaks to the outside through ManagerEvents and knows no bus.
  */
 #include <systemd/sd-event.h>
 
@@ -38,7 +38,8 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                    Sandbox **ret, Error *error);
 
 Sandbox *manager_find_sandbox(const Manager *manager, uid_t owner, const char *name); /* or NULL */
-Process *manager_find_process(const Manager *manager, uint32_t number); /* not while it is starting; or NULL */
+Process *manager_find_process(const Manager *manager,
+                              uint32_t number);            /* not while it is starting; or NULL */
 GPtrArray *manager_list_sandboxes(const Manager *manager); /* of Sandbox, by owner and name; caller unrefs */
 GPtrArray *manager_list_processes(const Manager *manager); /* of Process, by number; caller unrefs */
 guint manager_count_sandboxes(const Manager *manager);

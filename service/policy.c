@@ -25,8 +25,8 @@ int policy_check_run(uid_t caller, const ShimRun *run, const Spec *spec, Error *
         if (caller == 0)
                 return 0;
         if (run->has_user && (run->uid != spec->app_uid || run->gid != spec->app_gid))
-                return error_setf(error, ERROR_ACCESS_DENIED, "User %u may run programs as the template's user only",
-                                  (unsigned) caller);
+                return error_setf(error, ERROR_ACCESS_DENIED,
+                                  "User %u may run programs as the template's user only", (unsigned) caller);
         if (run->n_groups > 0)
                 return error_setf(error, ERROR_ACCESS_DENIED, "User %u may not give a program more groups",
                                   (unsigned) caller);
@@ -37,7 +37,8 @@ int policy_check_capabilities(uid_t caller, const GPtrArray *capabilities, Error
         for (guint i = 0; caller != 0 && i < capabilities->len; i++) {
                 const Capability *capability = capabilities->pdata[i];
 
-                if (!capability_is_default(capability) && strcmp(capability_get_risk(capability), "high") == 0)
+                if (!capability_is_default(capability) &&
+                    strcmp(capability_get_risk(capability), "high") == 0)
                         return error_setf(error, ERROR_CAPABILITY_NOT_ALLOWED,
                                           "User %u may not ask for capability '%s': its risk is high",
                                           (unsigned) caller, capability_get_name(capability));

@@ -4,8 +4,8 @@
 /*
  * Policy: who may ask for what
  *
- * Root may do everything. Anybody else gets the default template, the template's own user, and all capabilities
- * but those of risk "high" that are not defaults.
+ * Root may do everything. Anybody else gets the default template, the template's own user, and all
+ * capabilities but those of risk "high" that are not defaults.
  */
 #include <glib.h>
 #include <sys/types.h>

@@ -15,7 +15,7 @@ typedef struct Spare {
 struct Pool {
         ShimHost *host; /* not owned */
         unsigned n_wanted;
-        GPtrArray *spares; /* owned Spare */
+        GPtrArray *spares;               /* owned Spare */
         sd_event_source *refill, *retry; /* owned */
         bool draining;
         void (*drained)(void *userdata);

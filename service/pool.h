@@ -10,7 +10,8 @@
 
 typedef struct Pool Pool;
 
-/* Keeps @n_spare shims. @host is not owned. @drained is called after pool_drain() when the last one has ended. */
+/* Keeps @n_spare shims. @host is not owned. @drained is called after pool_drain() when the last one has
+ * ended. */
 Pool *pool_new(ShimHost *host, unsigned n_spare, void (*drained)(void *userdata), void *userdata);
 void pool_free(Pool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pool, pool_free)

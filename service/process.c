@@ -81,8 +81,8 @@ void process_set_ended(Process *process, ShimExitReason reason, int status) {
         process->reason = reason;
         process->status = status;
         process->state = PROCESS_ENDED;
-        (void) sd_event_add_time_relative(manager_get_event(process->manager), &process->linger, CLOCK_MONOTONIC,
-                                          PROCESS_LINGER_USEC, 0, on_linger, process);
+        (void) sd_event_add_time_relative(manager_get_event(process->manager), &process->linger,
+                                          CLOCK_MONOTONIC, PROCESS_LINGER_USEC, 0, on_linger, process);
         for (guint i = 0; i < waiters->len; i++) {
                 const Waiter *waiter = &g_array_index(waiters, Waiter, i);
 
@@ -134,8 +134,8 @@ const char *process_get_client(const Process *process) {
         return process->client;
 }
 
-int process_kill(Process *process, int signal, void (*done)(void *userdata, const Error *error), void *userdata,
-                 Error *error) {
+int process_kill(Process *process, int signal, void (*done)(void *userdata, const Error *error),
+                 void *userdata, Error *error) {
         if (process->state != PROCESS_RUNNING || !process->sandbox)
                 return error_setf(error, ERROR_BAD_STATE, "Process %u has ended", process->number);
         return sandbox_signal(process->sandbox, process->number, signal, done, userdata, error);

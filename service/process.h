@@ -4,8 +4,8 @@
 /*
  * Process: one program that was started in a sandbox
  *
- * Its number is never used twice in the service's life. It can be asked about for 10 s after its end, also when
- * the sandbox itself is gone.
+ * Its number is never used twice in the service's life. It can be asked about for 10 s after its end, also
+ * when the sandbox itself is gone.
  */
 #include <sys/types.h>
 
@@ -37,7 +37,7 @@ const char *process_get_sandbox_name(const Process *process);
 const char *process_get_client(const Process *process);
 
 /* As sandbox_signal() for this one; ERROR_BAD_STATE once it has ended. */
-int process_kill(Process *process, int signal, void (*done)(void *userdata, const Error *error), void *userdata,
-                 Error *error);
+int process_kill(Process *process, int signal, void (*done)(void *userdata, const Error *error),
+                 void *userdata, Error *error);
 /* @ended is called once, when it has ended: at once if it has already. */
 void process_wait(Process *process, void (*ended)(void *userdata, const Process *process), void *userdata);

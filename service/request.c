@@ -14,11 +14,11 @@ static const struct {
         const char *name;
         uint32_t resource;
 } rlimit_names[] = {
-        { "as", RLIMIT_AS },           { "core", RLIMIT_CORE },       { "cpu", RLIMIT_CPU },
-        { "data", RLIMIT_DATA },       { "fsize", RLIMIT_FSIZE },     { "locks", RLIMIT_LOCKS },
+        { "as", RLIMIT_AS },           { "core", RLIMIT_CORE },         { "cpu", RLIMIT_CPU },
+        { "data", RLIMIT_DATA },       { "fsize", RLIMIT_FSIZE },       { "locks", RLIMIT_LOCKS },
         { "memlock", RLIMIT_MEMLOCK }, { "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE },
-        { "nofile", RLIMIT_NOFILE },   { "nproc", RLIMIT_NPROC },     { "rss", RLIMIT_RSS },
-        { "rtprio", RLIMIT_RTPRIO },   { "rttime", RLIMIT_RTTIME },   { "sigpending", RLIMIT_SIGPENDING },
+        { "nofile", RLIMIT_NOFILE },   { "nproc", RLIMIT_NPROC },       { "rss", RLIMIT_RSS },
+        { "rtprio", RLIMIT_RTPRIO },   { "rttime", RLIMIT_RTTIME },     { "sigpending", RLIMIT_SIGPENDING },
         { "stack", RLIMIT_STACK },
 };
 
@@ -53,8 +53,8 @@ int sandbox_request_set_hostname(SandboxRequest *request, const char *hostname, 
         if (length == 0 || length > HOSTNAME_MAX || !g_ascii_isalnum(hostname[0]) ||
             strspn(hostname, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS ".-") != length)
                 return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Host name '%.*s' is not 1 to %d letters, digits, '.' and '-'", HOSTNAME_MAX,
-                                  hostname, HOSTNAME_MAX);
+                                  "Host name '%.*s' is not 1 to %d letters, digits, '.' and '-'",
+                                  HOSTNAME_MAX, hostname, HOSTNAME_MAX);
         g_free(request->hostname);
         request->hostname = g_strdup(hostname);
         return 0;
@@ -89,8 +89,8 @@ int environment_check(char *const *environment, Error *error) {
                                           "The value of variable '%.*s' is longer than %d bytes",
                                           (int) (equals - *at), *at, ENV_VALUE_MAX);
                 if (++n > ENVIRONMENT_MAX)
-                        return error_setf(error, ERROR_LIMIT_REACHED, "More than %d variables in the environment",
-                                          ENVIRONMENT_MAX);
+                        return error_setf(error, ERROR_LIMIT_REACHED,
+                                          "More than %d variables in the environment", ENVIRONMENT_MAX);
         }
         return 0;
 }
@@ -135,7 +135,8 @@ static size_t strings_size(char *const *strings) {
 static int run_check_size(const RunRequest *request, Error *error) {
         if (strings_size(request->run.argv) + strings_size(request->run.environment) > RUN_BYTES_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED,
-                                  "Arguments and environment together are larger than %d bytes", RUN_BYTES_MAX);
+                                  "Arguments and environment together are larger than %d bytes",
+                                  RUN_BYTES_MAX);
         return 0;
 }
 
@@ -166,8 +167,8 @@ int run_request_set_environment(RunRequest *request, char *const *environment, E
 int run_request_set_working_directory(RunRequest *request, const char *path, Error *error) {
         if (path[0] != '/' || strlen(path) >= PATH_SIZE_MAX)
                 return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Working directory '%.64s' is not an absolute path of less than %d bytes", path,
-                                  PATH_SIZE_MAX);
+                                  "Working directory '%.64s' is not an absolute path of less than %d bytes",
+                                  path, PATH_SIZE_MAX);
         g_free(request->run.working_directory);
         request->run.working_directory = g_strdup(path);
         return 0;
@@ -221,7 +222,8 @@ int run_request_set_groups(RunRequest *request, char *const *groups, Error *erro
         return 0;
 }
 
-int run_request_add_rlimit(RunRequest *request, const char *name, uint64_t soft, uint64_t hard, Error *error) {
+int run_request_add_rlimit(RunRequest *request, const char *name, uint64_t soft, uint64_t hard,
+                           Error *error) {
         ShimRun *run = &request->run;
         size_t row = 0;
 
@@ -229,16 +231,19 @@ int run_request_add_rlimit(RunRequest *request, const char *name, uint64_t soft,
                 row++;
         if (row == G_N_ELEMENTS(rlimit_names))
                 return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Unknown resource limit '%.64s', expected a name like nofile or core", name);
+                                  "Unknown resource limit '%.64s', expected a name like nofile or core",
+                                  name);
         if (soft > hard)
                 return error_setf(error, ERROR_INVALID_ARGS,
                                   "Resource limit '%s' has a soft limit above its hard limit", name);
         for (uint32_t i = 0; i < run->n_rlimits; i++)
                 if (run->rlimits[i].resource == rlimit_names[row].resource)
-                        return error_setf(error, ERROR_INVALID_ARGS, "Resource limit '%s' is given twice", name);
+                        return error_setf(error, ERROR_INVALID_ARGS, "Resource limit '%s' is given twice",
+                                          name);
         run->rlimits = g_renew(InitRlimit, run->rlimits, run->n_rlimits + 1);
-        run->rlimits[run->n_rlimits++] =
-                (InitRlimit){ .resource = rlimit_names[row].resource, .soft = soft, .hard = hard };
+        run->rlimits[run->n_rlimits++] = (InitRlimit){ .resource = rlimit_names[row].resource,
+                                                       .soft = soft,
+                                                       .hard = hard };
         return 0;
 }
 
@@ -247,7 +252,8 @@ int run_request_set_fd(RunRequest *request, unsigned i, int fd, Error *error) {
         struct stat st;
 
         if (flags < 0 || fstat(fd, &st) < 0)
-                return error_set_errnof(error, errno, "Cannot look at the descriptor for %s", stream_names[i]);
+                return error_set_errnof(error, errno, "Cannot look at the descriptor for %s",
+                                        stream_names[i]);
         if (flags & O_PATH)
                 return error_setf(error, ERROR_INVALID_ARGS, "The descriptor for %s was opened with O_PATH",
                                   stream_names[i]);
@@ -258,7 +264,8 @@ int run_request_set_fd(RunRequest *request, unsigned i, int fd, Error *error) {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
         if (copy < 0)
-                return error_set_errnof(error, errno, "Cannot duplicate the descriptor for %s", stream_names[i]);
+                return error_set_errnof(error, errno, "Cannot duplicate the descriptor for %s",
+                                        stream_names[i]);
         (void) fd_close(request->fds[i]);
         request->fds[i] = copy;
         return 0;

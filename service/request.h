@@ -16,14 +16,14 @@
 
 typedef struct SandboxRequest {
         uid_t owner;
-        char *client;         /* owned; who asked, in the front end's words (a bus name) */
-        char *name;           /* owned; "" = generated */
-        char *template_name;  /* owned; NULL = the settings' default */
-        char **capabilities;  /* owned; NULL = none but the defaults */
-        char **environment;   /* owned; "NAME=value" of every program; NULL = none */
-        char *hostname;       /* owned; NULL = the sandbox's name */
-        GHashTable *labels;   /* owned; char * -> char * */
-        bool bind_to_caller;  /* the front end stops it when the caller leaves */
+        char *client;        /* owned; who asked, in the front end's words (a bus name) */
+        char *name;          /* owned; "" = generated */
+        char *template_name; /* owned; NULL = the settings' default */
+        char **capabilities; /* owned; NULL = none but the defaults */
+        char **environment;  /* owned; "NAME=value" of every program; NULL = none */
+        char *hostname;      /* owned; NULL = the sandbox's name */
+        GHashTable *labels;  /* owned; char * -> char * */
+        bool bind_to_caller; /* the front end stops it when the caller leaves */
 } SandboxRequest;
 
 SandboxRequest *sandbox_request_new(uid_t owner, const char *client, const char *name);

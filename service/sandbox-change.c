@@ -17,7 +17,7 @@
 struct Change {
         SandboxVerb verb;
         uid_t caller;
-        char **names;            /* owned; NULL for freeze and thaw */
+        char **names; /* owned; NULL for freeze and thaw */
         SandboxDone done;
         void *userdata;
         GPtrArray *capabilities; /* owned; those wanted, from its turn on */
@@ -58,8 +58,10 @@ static int change_resolve_grant(const Sandbox *sandbox, Change *change, Error *e
         for (guint i = 0; i < resolved->len; i++) {
                 const char *name = capability_get_name(resolved->pdata[i]);
 
-                /* Resolving adds the defaults of today; what a sandbox has by default was decided at its start. */
-                if (g_strv_contains((const char *const *) change->names, name) && !capabilities_find(wanted, name))
+                /* Resolving adds the defaults of today; what a sandbox has by default was decided at its
+                 * start. */
+                if (g_strv_contains((const char *const *) change->names, name) &&
+                    !capabilities_find(wanted, name))
                         g_ptr_array_add(wanted, capability_ref(resolved->pdata[i]));
         }
         change->capabilities = g_steal_pointer(&wanted);
@@ -73,7 +75,8 @@ static int change_resolve_revoke(const Sandbox *sandbox, Change *change, Error *
                 const Capability *capability = capabilities_find(sandbox->capabilities, *name);
 
                 if (!capability)
-                        return error_setf(error, ERROR_INVALID_ARGS, "Sandbox '%s' does not have capability '%.255s'",
+                        return error_setf(error, ERROR_INVALID_ARGS,
+                                          "Sandbox '%s' does not have capability '%.255s'",
                                           sandbox->spec->name, *name);
                 if (capability_is_default(capability))
                         return error_setf(error, ERROR_INVALID_ARGS,
@@ -117,7 +120,8 @@ static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) 
         case SANDBOX_THAW:
                 return sandbox_check_state(sandbox, SANDBOX_FROZEN, error);
         case SANDBOX_SET_CAPABILITIES:
-                r = store_resolve(manager_get_store(sandbox->manager), change->names, &change->capabilities, error);
+                r = store_resolve(manager_get_store(sandbox->manager), change->names, &change->capabilities,
+                                  error);
                 break;
         case SANDBOX_GRANT:
                 r = change_resolve_grant(sandbox, change, error);
@@ -143,7 +147,8 @@ static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) 
 
 static void on_restored(void *userdata G_GNUC_UNUSED, const Error *error) {
         if (error)
-                log_failure(LOG_WARNING, error, "A plan that was not answered in time may be in force in part");
+                log_failure(LOG_WARNING, error,
+                            "A plan that was not answered in time may be in force in part");
 }
 
 static void change_take_effect(Sandbox *sandbox, Change *change) {

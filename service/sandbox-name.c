@@ -35,11 +35,12 @@ int sandbox_name_parse(uid_t viewer, const char *text, uid_t *ret_owner, char **
                 name = colon + 1;
         }
         if (!sandbox_name_is_valid(name))
-                return error_setf(error, ERROR_INVALID_NAME,
-                                  "Sandbox name '%.*s'%s is not 1 to %d letters, digits, '_', '.' and '-' that "
-                                  "begin with a letter or digit",
-                                  SANDBOX_NAME_MAX, name, strlen(name) > SANDBOX_NAME_MAX ? " (cut)" : "",
-                                  SANDBOX_NAME_MAX);
+                return error_setf(
+                        error, ERROR_INVALID_NAME,
+                        "Sandbox name '%.*s'%s is not 1 to %d letters, digits, '_', '.' and '-' that "
+                        "begin with a letter or digit",
+                        SANDBOX_NAME_MAX, name, strlen(name) > SANDBOX_NAME_MAX ? " (cut)" : "",
+                        SANDBOX_NAME_MAX);
         *ret_owner = (uid_t) owner;
         *ret_name = g_strdup(name);
         return 0;

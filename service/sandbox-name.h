@@ -4,8 +4,8 @@
 /*
  * Names of sandboxes
  *
- * [A-Za-z0-9][A-Za-z0-9_.-]{0,63}, unique per owner. Its owner calls a sandbox "name"; root, who sees those of
- * everybody, calls the ones of others "uid:name". Only here it is known how a name looks to whom.
+ * [A-Za-z0-9][A-Za-z0-9_.-]{0,63}, unique per owner. Its owner calls a sandbox "name"; root, who sees those
+ * of everybody, calls the ones of others "uid:name". Only here it is known how a name looks to whom.
  */
 #include <stdbool.h>
 #include <sys/types.h>

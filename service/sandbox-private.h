@@ -18,7 +18,9 @@ struct Sandbox {
         char *state_reason; /* owned or NULL */
         uint64_t created_usec, created_monotonic_usec;
         GArray *timings; /* owned; of ShimTiming */
-        ShimClient *shim; /* owned; NULL before the start and after its end */
+        bool is_stuck;   /* something of it resists its removal */
+        pid_t leader;
+        ShimClient *shim;        /* owned; NULL before the start and after its end */
         GPtrArray *capabilities; /* owned; of Capability references, in force */
         Plan *plan;              /* owned; what they open, in force */
         GQueue changes;          /* of owned Change; the first one is with the shim */

@@ -169,6 +169,12 @@ static void on_timings(void *userdata, const GArray *timings) {
         }
 }
 
+static void on_leader(void *userdata, pid_t pid) {
+        Sandbox *sandbox = userdata;
+
+        sandbox->leader = pid;
+}
+
 static void sandbox_end_process(Sandbox *sandbox, Process *process, ShimExitReason reason, int status) {
         (void) g_hash_table_remove(sandbox->processes, GUINT_TO_POINTER(process_get_number(process)));
         process_set_ended(process, reason, status);
@@ -180,8 +186,8 @@ static void on_exited(void *userdata, const ShimExited *exited) {
         Process *process = g_hash_table_lookup(sandbox->processes, GUINT_TO_POINTER(exited->run));
 
         if (!process || process_get_state(process) != PROCESS_RUNNING) {
-                log_debug("Sandbox '%s' tells the end of process %u, which it does not have", sandbox->spec->name,
-                          exited->run);
+                log_debug("Sandbox '%s' tells the end of process %u, which it does not have",
+                          sandbox->spec->name, exited->run);
                 return;
         }
         sandbox_end_process(sandbox, process, exited->reason, exited->status);
@@ -200,6 +206,35 @@ static void on_gone(void *userdata, const Error *reason) {
         sandbox_fail_changes(sandbox);
 }
 
+/* Whoever waits for its creation or its end is answered; @error: why it is not gone. */
+static void sandbox_answer_all(Sandbox *sandbox, const Error *error) {
+        g_autoptr(GArray) waiters = g_steal_pointer(&sandbox->waiters);
+
+        sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+        if (sandbox->created) {
+                SandboxDone created = sandbox->created;
+
+                sandbox->created = NULL;
+                created(sandbox->created_userdata, &sandbox->failure);
+        }
+        for (guint i = 0; i < waiters->len; i++) {
+                const Waiter *waiter = &g_array_index(waiters, Waiter, i);
+
+                waiter->gone(waiter->userdata, error);
+        }
+}
+
+static void on_stuck(void *userdata, const Error *reason) {
+        Sandbox *sandbox = userdata;
+        g_auto(Error) error = ERROR_NULL;
+
+        (void) error_setf(&error, ERROR_TIMEOUT, "Not all of sandbox '%s' is gone: %s", sandbox->spec->name,
+                          reason->message);
+        sandbox->is_stuck = true;
+        sandbox_answer_all(sandbox, &error);
+        manager_settle(sandbox->manager);
+}
+
 /* Nothing is left of it. */
 static void on_ended(void *userdata) {
         g_autoptr(Sandbox) sandbox = userdata;
@@ -212,24 +247,16 @@ static void on_ended(void *userdata) {
                         sandbox_end_process(sandbox, process, SHIM_EXIT_LOST, 0);
         }
         manager_forget_sandbox(sandbox->manager, sandbox);
-        if (sandbox->created) {
-                SandboxDone created = sandbox->created;
-
-                sandbox->created = NULL;
-                created(sandbox->created_userdata, &sandbox->failure);
-        }
-        for (guint i = 0; i < sandbox->waiters->len; i++) {
-                const Waiter *waiter = &g_array_index(sandbox->waiters, Waiter, i);
-
-                waiter->gone(waiter->userdata, NULL);
-        }
+        sandbox_answer_all(sandbox, NULL);
         manager_settle(sandbox->manager);
 }
 
 const ShimClientEvents sandbox_shim_events = {
         .timings = on_timings,
+        .leader = on_leader,
         .exited = on_exited,
         .gone = on_gone,
+        .stuck = on_stuck,
         .ended = on_ended,
 };
 
@@ -277,8 +304,8 @@ int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *use
                 return error_setf(error, ERROR_BAD_STATE, "Sandbox '%s' is being frozen or thawed",
                                   sandbox->spec->name);
         if (g_hash_table_size(sandbox->processes) >= RUNS_MAX)
-                return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs", sandbox->spec->name,
-                                  RUNS_MAX);
+                return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs",
+                                  sandbox->spec->name, RUNS_MAX);
         r = policy_check_run(request->caller, &request->run, sandbox->spec, error);
         if (r < 0)
                 return r;
@@ -302,7 +329,8 @@ void sandbox_end_with(Sandbox *sandbox, Process *process) {
                 sandbox_stop(sandbox, 0, NULL, NULL);
 }
 
-int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata, Error *error) {
+int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata,
+                   Error *error) {
         if (signal < 1 || signal > SIGRTMAX)
                 return error_setf(error, ERROR_INVALID_ARGS, "Signal %d is not a number from 1 to %d", signal,
                                   SIGRTMAX);
@@ -363,6 +391,10 @@ SandboxState sandbox_get_state(const Sandbox *sandbox) {
 
 const char *sandbox_get_state_reason(const Sandbox *sandbox) {
         return sandbox->state_reason ? sandbox->state_reason : "";
+}
+
+pid_t sandbox_get_leader(const Sandbox *sandbox) {
+        return sandbox->leader;
 }
 
 bool sandbox_is_awaited(const Sandbox *sandbox) {

@@ -4,9 +4,9 @@
 /*
  * Sandbox: one of them, from request to removal
  *
- * Functions that take a callback return a negative errno with @error set when they refuse at once, and then never
- * call it; otherwise it is called exactly once, later, from the loop. A sandbox is freed by nobody outside: it
- * goes when nothing of it is left.
+ * Functions that take a callback return a negative errno with @error set when they refuse at once, and then
+ * never call it; otherwise it is called exactly once, later, from the loop. A sandbox is freed by nobody
+ * outside: it goes when nothing of it is left.
  */
 #include <glib.h>
 #include <sys/types.h>
@@ -41,10 +41,11 @@ const char *sandbox_get_client(const Sandbox *sandbox); /* who asked for it */
 const char *sandbox_get_template(const Sandbox *sandbox);
 SandboxState sandbox_get_state(const Sandbox *sandbox);
 const char *sandbox_get_state_reason(const Sandbox *sandbox); /* "" if there is none */
-bool sandbox_is_awaited(const Sandbox *sandbox); /* its creation has not been answered */
+pid_t sandbox_get_leader(const Sandbox *sandbox);             /* process 1 inside; 0 = not known yet */
+bool sandbox_is_awaited(const Sandbox *sandbox);              /* its creation has not been answered */
 uint64_t sandbox_get_created_usec(const Sandbox *sandbox);
 uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox);
-const GArray *sandbox_get_timings(const Sandbox *sandbox); /* of ShimTiming */
+const GArray *sandbox_get_timings(const Sandbox *sandbox);         /* of ShimTiming */
 const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox); /* of Capability, those in force */
 GHashTable *sandbox_get_labels(const Sandbox *sandbox);            /* not to be changed */
 
@@ -56,7 +57,8 @@ int sandbox_change(Sandbox *sandbox, SandboxVerb verb, uid_t caller, char *const
                    void *userdata, Error *error);
 
 /* @run: of a process, 0 = all. */
-int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata, Error *error);
+int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata,
+                   Error *error);
 
 /* Any time. @usec from the halt signal to SIGKILL, 0 = the template's. @gone (may be NULL) is called when
  * nothing is left; by then the sandbox is not there any more. */

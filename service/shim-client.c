@@ -15,17 +15,18 @@
 #include "util/limits.h"
 #include "util/log.h"
 
-#define SHIM_FD            3                       /* where a shim finds its socket */
-#define STOP_GRACE_USEC    (5 * 1000 * 1000ULL)    /* what a stop may take beyond its own timeout */
-#define START_GRACE_USEC   (2 * 1000 * 1000ULL)    /* the same for a start */
-#define END_GRACE_USEC     (5 * 1000 * 1000ULL)    /* from GONE or the closed socket to the shim's own exit */
-#define CLEAN_RETRY_USEC   (10 * 1000ULL)          /* processes of the box are dying */
-#define CLEAN_SLOW_USEC    (1000 * 1000ULL)        /* something does not die; told once */
+#define SHIM_FD            3                    /* where a shim finds its socket */
+#define STOP_GRACE_USEC    (5 * 1000 * 1000ULL) /* what a stop may take beyond its own timeout */
+#define START_GRACE_USEC   (2 * 1000 * 1000ULL) /* the same for a start */
+#define END_GRACE_USEC     (5 * 1000 * 1000ULL) /* from GONE or the closed socket to the shim's own exit */
+#define CLEAN_RETRY_USEC   (10 * 1000ULL)       /* processes of the box are dying */
+#define CLEAN_SLOW_USEC    (1000 * 1000ULL)     /* something does not die; told once */
 #define CLEAN_TRIES_FAST   200
-#define RECEIVE_BATCH      32                      /* messages of one shim before others have their turn */
+#define BOX_PROCS_SIZE_MAX (64 * 1024) /* a handful of numbers */
+#define RECEIVE_BATCH      32          /* messages of one shim before others have their turn */
 
 typedef struct Request {
-        ShimClient *client;       /* not owned */
+        ShimClient *client; /* not owned */
         uint32_t serial;
         uint16_t type;
         sd_event_source *timeout; /* owned; comes at once for a request that failed already */
@@ -50,16 +51,16 @@ struct ShimClient {
         char *name;   /* owned; the number as text: folder and cgroup */
         char *cgroup; /* owned */
         pid_t pid;
-        int socket_fd;                 /* owned */
-        sd_event_source *io, *child;   /* owned */
-        sd_event_source *deadline;     /* owned; the shim is killed then; NULL = none */
-        sd_event_source *cleaning;     /* owned; NULL while the shim lives */
+        int socket_fd;               /* owned */
+        sd_event_source *io, *child; /* owned */
+        sd_event_source *deadline;   /* owned; the shim is killed then; NULL = none */
+        sd_event_source *cleaning;   /* owned; NULL while the shim lives */
         unsigned n_cleanings;
-        GHashTable *requests;          /* owned; serial -> owned Request */
-        GQueue outgoing;               /* of owned Outgoing */
+        GHashTable *requests; /* owned; serial -> owned Request */
+        GQueue outgoing;      /* of owned Outgoing */
         uint32_t last_serial;
-        bool stopping;                 /* its end is no accident */
-        bool is_gone;                  /* gone() was called */
+        bool stopping; /* its end is no accident */
+        bool is_gone;  /* gone() was called */
         const ShimClientEvents *events;
         void *userdata;
 };
@@ -111,8 +112,8 @@ static void client_set_deadline(ShimClient *client, uint64_t usec) {
                         (void) sd_event_source_set_time(client->deadline, now + usec);
                 return;
         }
-        if (sd_event_add_time(client->host->event, &client->deadline, CLOCK_MONOTONIC, now + usec, 0, on_deadline,
-                              client) < 0)
+        if (sd_event_add_time(client->host->event, &client->deadline, CLOCK_MONOTONIC, now + usec, 0,
+                              on_deadline, client) < 0)
                 client_kill(client); /* no timer, no patience */
 }
 
@@ -183,6 +184,7 @@ static void client_receive_gone(ShimClient *client, WireMessage *message) {
 static void client_dispatch(ShimClient *client, WireMessage *message) {
         WireReader reader = wire_reader(message);
         ShimExited exited;
+        int32_t leader;
 
         switch (message->header.type) {
         case SHIM_DONE:
@@ -195,6 +197,11 @@ static void client_dispatch(ShimClient *client, WireMessage *message) {
                 return;
         case SHIM_TIMINGS:
                 client_receive_timings(client, message);
+                return;
+        case SHIM_LEADER:
+                leader = wire_get_i32(&reader);
+                if (!reader.failed && leader > 0 && client->events->leader)
+                        client->events->leader(client->userdata, (pid_t) leader);
                 return;
         case SHIM_GONE:
                 client_receive_gone(client, message);
@@ -239,7 +246,8 @@ static int client_send_queued(ShimClient *client) {
         return sd_event_source_set_io_events(client->io, EPOLLIN);
 }
 
-static int on_io(sd_event_source *source G_GNUC_UNUSED, int fd G_GNUC_UNUSED, uint32_t revents, void *userdata) {
+static int on_io(sd_event_source *source G_GNUC_UNUSED, int fd G_GNUC_UNUSED, uint32_t revents,
+                 void *userdata) {
         ShimClient *client = userdata;
         int r = 0;
 
@@ -262,6 +270,26 @@ static int on_io(sd_event_source *source G_GNUC_UNUSED, int fd G_GNUC_UNUSED, ui
         return 0;
 }
 
+/* The shim is dead, and its monitor with all that liblxc forked is in the box beside the payload: a child
+ * that waits for an answer of a monitor that was killed waits for ever. */
+static void client_kill_box(const ShimClient *client) {
+        g_autofree char *folder = cgroup_host_get_path(client->host->cgroups, NULL, client->cgroup);
+        g_autofree char *file = folder ? g_build_filename(folder, "cgroup.procs", NULL) : NULL;
+        g_autofree char *text = NULL;
+
+        if (!file || fs_read_file_at(AT_FDCWD, file, BOX_PROCS_SIZE_MAX, &text, NULL, NULL) < 0)
+                return; /* there is no box any more */
+
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+        for (char **line = lines; *line; line++) {
+                gint64 pid;
+
+                if (g_ascii_string_to_signed(*line, 10, 2, G_MAXINT32, &pid, NULL))
+                        (void) kill((pid_t) pid, SIGKILL);
+        }
+}
+
 /* Returns 0 when nothing is left, -EBUSY to come back later, or why it cannot be. */
 static int client_clean(ShimClient *client, Error *error) {
         const Places *places = client->host->places;
@@ -272,6 +300,7 @@ static int client_clean(ShimClient *client, Error *error) {
         if (r < 0)
                 return r;
         (void) cgroup_box_kill(box, NULL);
+        client_kill_box(client);
         r = cgroup_box_destroy(box, error);
         if (r < 0)
                 return r;
@@ -295,10 +324,13 @@ static int on_cleaning(sd_event_source *source, uint64_t usec G_GNUC_UNUSED, voi
                 return 0; /* the client may be gone */
         }
         client->n_cleanings++;
-        if (client->n_cleanings == CLEAN_TRIES_FAST)
+        if (client->n_cleanings == CLEAN_TRIES_FAST) {
                 log_failure(LOG_WARNING, &error, "Cannot remove all of what shim %s had", client->name);
-        (void) sd_event_source_set_time_relative(source, client->n_cleanings < CLEAN_TRIES_FAST ? CLEAN_RETRY_USEC
-                                                                                               : CLEAN_SLOW_USEC);
+                if (client->events->stuck)
+                        client->events->stuck(client->userdata, &error);
+        }
+        (void) sd_event_source_set_time_relative(
+                source, client->n_cleanings < CLEAN_TRIES_FAST ? CLEAN_RETRY_USEC : CLEAN_SLOW_USEC);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -327,8 +359,8 @@ static int on_child(sd_event_source *source G_GNUC_UNUSED, const siginfo_t *info
         client_tell_gone(client, &reason);
         client_fail_requests(client, &reason);
 
-        r = sd_event_add_time_relative(client->host->event, &client->cleaning, CLOCK_MONOTONIC, 0, 1, on_cleaning,
-                                       client);
+        r = sd_event_add_time_relative(client->host->event, &client->cleaning, CLOCK_MONOTONIC, 0, 1,
+                                       on_cleaning, client);
         if (r < 0) {
                 log_error("Cannot clean up after shim %s: %s", client->name, g_strerror(-r));
                 client->events->ended(client->userdata);
@@ -459,11 +491,13 @@ pid_t shim_client_get_pid(const ShimClient *client) {
 
 /* ---- asking ---- */
 
-static int on_request_timeout(sd_event_source *source G_GNUC_UNUSED, uint64_t usec G_GNUC_UNUSED, void *userdata) {
+static int on_request_timeout(sd_event_source *source G_GNUC_UNUSED, uint64_t usec G_GNUC_UNUSED,
+                              void *userdata) {
         Request *request = userdata;
 
         if (!request->failure.message)
-                (void) error_setf(&request->failure, ERROR_TIMEOUT, "The shim of the sandbox did not answer in time");
+                (void) error_setf(&request->failure, ERROR_TIMEOUT,
+                                  "The shim of the sandbox did not answer in time");
         request_finish(request, 0, &request->failure);
         return 0;
 }
@@ -509,7 +543,8 @@ static void client_ask(ShimClient *client, uint16_t type, WireWriter *writer, co
         request->type = type;
         do
                 request->serial = ++client->last_serial;
-        while (request->serial == 0 || g_hash_table_contains(client->requests, GUINT_TO_POINTER(request->serial)));
+        while (request->serial == 0 ||
+               g_hash_table_contains(client->requests, GUINT_TO_POINTER(request->serial)));
         g_hash_table_insert(client->requests, GUINT_TO_POINTER(request->serial), request);
 
         r = client_send(client, type, request->serial, writer, fds, n_fds, &request->failure);
@@ -518,7 +553,8 @@ static void client_ask(ShimClient *client, uint16_t type, WireWriter *writer, co
                                        r < 0 ? 0 : timeout_usec, r < 0 ? 1 : 0, on_request_timeout, request);
         if (r < 0) {
                 /* Without a timer nobody would ever be told; the shim's end tells everybody. */
-                log_error("Cannot time a request to shim %s, which is killed: %s", client->name, g_strerror(-r));
+                log_error("Cannot time a request to shim %s, which is killed: %s", client->name,
+                          g_strerror(-r));
                 client_kill(client);
         }
 }
@@ -581,7 +617,6 @@ static void on_stopped(void *userdata, const Error *error) {
 void shim_client_stop(ShimClient *client, uint64_t usec) {
         WireWriter writer = WIRE_WRITER_NULL;
         uint64_t patience = usec < UINT64_MAX / 4 ? usec + STOP_GRACE_USEC : UINT64_MAX / 4;
-
         bool is_first = !client->stopping;
 
         if (!client->child)
@@ -591,5 +626,6 @@ void shim_client_stop(ShimClient *client, uint64_t usec) {
         if (!is_first) /* a shim stops once; the deadline may have come nearer */
                 return;
         wire_put_u64(&writer, usec);
-        client_ask(client, SHIM_STOP, &writer, NULL, 0, patience, (Request){ .done = on_stopped, .userdata = client });
+        client_ask(client, SHIM_STOP, &writer, NULL, 0, patience,
+                   (Request){ .done = on_stopped, .userdata = client });
 }

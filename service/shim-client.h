@@ -4,10 +4,10 @@
 /*
  * Shim client: one shim, spawned and spoken to
  *
- * Nothing here waits: a request is sent or queued, and answered by a callback from the loop, never from inside
- * the call that asked, exactly once: with the shim's answer, a timeout, or the shim's end. When the shim has
- * ended, the client removes what may be left of its sandbox (processes and cgroups of the box, the runtime
- * folder), again from the loop, and only then tells its owner.
+ * Nothing here waits: a request is sent or queued, and answered by a callback from the loop, never from
+ * inside the call that asked, exactly once: with the shim's answer, a timeout, or the shim's end. When the
+ * shim has ended, the client removes what may be left of its sandbox (processes and cgroups of the box, the
+ * runtime folder), again from the loop, and only then tells its owner.
  */
 #include <systemd/sd-event.h>
 
@@ -28,9 +28,14 @@ typedef struct ShimHost {
 
 typedef struct ShimClientEvents {
         void (*timings)(void *userdata, const GArray *timings); /* of ShimTiming, before START is answered */
+        void (*leader)(void *userdata, pid_t pid); /* process 1 inside, as the host sees it; likewise */
         void (*exited)(void *userdata, const ShimExited *exited);
-        /* The sandbox ends, or its shim has died, without having been asked to. At most once, before ended(). */
+        /* The sandbox ends, or its shim has died, without having been asked to. At most once, before ended().
+         */
         void (*gone)(void *userdata, const Error *reason);
+        /* The shim is dead, and something of its sandbox resists: it is tried again, for ever. At most once.
+         */
+        void (*stuck)(void *userdata, const Error *reason);
         /* Nothing is left, every request was answered: the owner frees the client, here or later. */
         void (*ended)(void *userdata);
 } ShimClientEvents;
@@ -55,6 +60,7 @@ void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], S
 void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata);
 void shim_client_freeze(ShimClient *client, ShimDone done, void *userdata);
 void shim_client_thaw(ShimClient *client, ShimDone done, void *userdata);
-/* From here on the shim's end is no accident. @usec from the halt signal to SIGKILL. A shim that has not ended
- * STOP_GRACE_USEC later is killed. The end is told by ended(). Again with a shorter time: that counts. */
+/* From here on the shim's end is no accident. @usec from the halt signal to SIGKILL. A shim that has not
+ * ended STOP_GRACE_USEC later is killed. The end is told by ended(). Again with a shorter time: that counts.
+ */
 void shim_client_stop(ShimClient *client, uint64_t usec);

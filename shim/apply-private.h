@@ -19,10 +19,8 @@ typedef struct Mount {
 /* One step on its way. */
 typedef struct Step {
         PlanStep plan;
-        int tree_fd;     /* owned; new tree to attach, or of a removal: a copy to put back. -EBADF = none */
-        bool is_folder;  /* of the source */
-        bool is_skipped; /* optional and not there */
-        Mount *old;      /* owned while the step is open: taken out of the table by a removal or replacement */
+        int tree_fd; /* owned; to attach; -EBADF = nothing, also for an optional source that is not there */
+        int undo_fd; /* owned; copy of what was mounted before; -EBADF = nothing was */
 } Step;
 
 struct Applier {
@@ -30,7 +28,7 @@ struct Applier {
         Container *container; /* not owned */
         Plan *plan;           /* owned; in force */
         GHashTable *mounts;   /* target -> owned Mount */
-        GHashTable *idmaps;   /* "uid:gid" of a source -> owned int *, user namespace of its one-id map */
+        GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         int root_fd;          /* the sandbox's "/" while steps are carried out, else -EBADF */
 };
 
@@ -40,8 +38,6 @@ typedef struct ApplyOps {
         /* In the sandbox's mount namespace. After a failure the step has changed nothing. */
         int (*apply)(Applier *applier, Step *step, Error *error);
         void (*undo)(Applier *applier, Step *step);
-        /* In the sandbox's mount namespace, when all steps are done: lets go of what undo would have needed. */
-        void (*commit)(Applier *applier, Step *step);
         void (*done)(Step *step);
 } ApplyOps;
 

@@ -62,7 +62,7 @@ static void step_clear(void *data) {
         if (step->plan.verb < _PLAN_STEP_VERB_MAX && step_ops(step) && step_ops(step)->done)
                 step_ops(step)->done(step);
         step->tree_fd = fd_close(step->tree_fd);
-        g_clear_pointer(&step->old, mount_free);
+        step->undo_fd = fd_close(step->undo_fd);
 }
 
 static GArray *steps_new(const GArray *plan_steps) {
@@ -70,7 +70,7 @@ static GArray *steps_new(const GArray *plan_steps) {
 
         g_array_set_clear_func(steps, step_clear);
         for (guint i = 0; i < plan_steps->len; i++) {
-                Step step = { .plan = g_array_index(plan_steps, PlanStep, i), .tree_fd = -EBADF };
+                Step step = { .plan = g_array_index(plan_steps, PlanStep, i), .tree_fd = -EBADF, .undo_fd = -EBADF };
 
                 g_array_append_val(steps, step);
         }
@@ -123,12 +123,6 @@ static int carry_out_steps(Applier *applier, GArray *steps, Error *error) {
                         undo_steps(applier, steps, i);
                         return plan_item_blame(step_item(step), r, error);
                 }
-        }
-        for (guint i = 0; i < steps->len; i++) {
-                Step *step = &g_array_index(steps, Step, i);
-
-                if (step_ops(step)->commit)
-                        step_ops(step)->commit(applier, step);
         }
         return 0;
 }

@@ -379,6 +379,30 @@ int container_take_failure(Container *container, ErrorCode fallback_code, const 
 
 /* ---- inside ---- */
 
+int container_open_namespaces(const Container *container, const char *ret_names[CONTAINER_NAMESPACES_MAX + 1],
+                              int ret_fds[CONTAINER_NAMESPACES_MAX], Error *error) {
+        static const char *const names[CONTAINER_NAMESPACES_MAX] = { "cgroup", "ipc", "mnt", "net",
+                                                                     "pid",    "user", "uts" };
+
+        if (container->init <= 0)
+                return error_setf(error, ERROR_BAD_STATE, "The sandbox is not running");
+        for (int i = 0; i < CONTAINER_NAMESPACES_MAX; i++) {
+                g_autofree char *path = g_strdup_printf("/proc/%d/ns/%s", (int) container->init, names[i]);
+
+                ret_fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+                if (ret_fds[i] < 0) {
+                        int r = error_set_errnof(error, errno, "Cannot open %s", path);
+
+                        while (i-- > 0)
+                                (void) fd_close(ret_fds[i]);
+                        return r;
+                }
+                ret_names[i] = names[i];
+        }
+        ret_names[CONTAINER_NAMESPACES_MAX] = NULL;
+        return CONTAINER_NAMESPACES_MAX;
+}
+
 int container_enter_mounts(Container *container, Error *error) {
         if (container->mnt_fd < 0)
                 return error_setf(error, ERROR_BAD_STATE, "The sandbox has no mount namespace any more");

@@ -50,6 +50,12 @@ int container_take_failure(Container *container, ErrorCode fallback_code, const 
 /* How long the monitor took to put the root together; 0 if it has not told. */
 uint64_t container_get_rootfs_usec(Container *container);
 
+/* Opens the container's namespaces for who may enter them; *ret_names has static strings, "mnt" and so on, and
+ * @ret_fds as many descriptors. Returns their number. */
+#define CONTAINER_NAMESPACES_MAX 7
+int container_open_namespaces(const Container *container, const char *ret_names[CONTAINER_NAMESPACES_MAX + 1],
+                              int ret_fds[CONTAINER_NAMESPACES_MAX], Error *error);
+
 /* Puts the calling process into the container's mount namespace, and back into ours. While inside, relative
  * paths begin at our own /proc/self/fd (see apply-mount.c). */
 int container_enter_mounts(Container *container, Error *error);

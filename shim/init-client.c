@@ -11,6 +11,10 @@
 #include "util/limits.h"
 #include "util/wire.h"
 
+/* Requests that init has not read yet, beside those in its socket: as many as the service keeps for us. Each
+ * may hold three descriptors. */
+#define INIT_QUEUE_MAX 256
+
 typedef struct Run {
         uint32_t run, serial;
         char *program;           /* owned; argv[0], for messages */
@@ -22,11 +26,21 @@ typedef struct Run {
 struct InitClient {
         const InitEvents *events;
         void *userdata;
-        int fd;           /* owned */
+        int fd; /* owned */
         bool is_ready;
         GHashTable *runs; /* run number -> owned Run, asked for or alive */
         GQueue signals;   /* serials of signals not answered yet, in order */
+        GQueue unsent;    /* owned Unsent, in order: what init's socket did not take yet */
 };
+
+/* A message that waits until init has read others. */
+typedef struct Unsent {
+        uint16_t type;
+        uint32_t serial;
+        WireWriter writer; /* owned */
+        int fds[3];        /* owned */
+        size_t n_fds;
+} Unsent;
 
 static void run_free(void *data) {
         Run *run = data;
@@ -36,7 +50,17 @@ static void run_free(void *data) {
         g_free(run);
 }
 
-int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd, Error *error) {
+static void unsent_free(void *data) {
+        Unsent *unsent = data;
+
+        wire_writer_done(&unsent->writer);
+        for (size_t i = 0; i < unsent->n_fds; i++)
+                (void) fd_close(unsent->fds[i]);
+        g_free(unsent);
+}
+
+int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd,
+                    Error *error) {
         static const int on = 1;
         g_autoptr(InitClient) client = g_new0(InitClient, 1);
         int sockets[2];
@@ -46,6 +70,7 @@ int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, 
         client->fd = -EBADF;
         client->runs = g_hash_table_new_full(NULL, NULL, NULL, run_free);
         g_queue_init(&client->signals);
+        g_queue_init(&client->unsent);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
                 return error_set_errnof(error, errno, "Cannot make a socket pair for init");
         client->fd = sockets[0];
@@ -68,6 +93,7 @@ void init_client_free(InitClient *client) {
         client->fd = fd_close(client->fd);
         g_clear_pointer(&client->runs, g_hash_table_unref);
         g_queue_clear(&client->signals);
+        g_queue_clear_full(&client->unsent, unsent_free);
         g_free(client);
 }
 
@@ -77,18 +103,68 @@ int init_client_get_fd(const InitClient *client) {
 
 /* ---- asking ---- */
 
-static int send_message(InitClient *client, uint16_t type, uint32_t serial, const WireWriter *writer, const int *fds,
-                        size_t n_fds, Error *error) {
+/* Keeps the message, with descriptors of our own, until the socket takes it. */
+static int send_later(InitClient *client, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
+                      size_t n_fds, Error *error) {
+        Unsent *unsent;
+
+        if (g_queue_get_length(&client->unsent) >= INIT_QUEUE_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED,
+                                  "The sandbox's init has %d requests to read, which is the most",
+                                  INIT_QUEUE_MAX);
+        unsent = g_new0(Unsent, 1);
+        unsent->type = type;
+        unsent->serial = serial;
+        for (size_t i = 0; i < n_fds; i++) {
+                unsent->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+                if (unsent->fds[i] < 0) {
+                        int r = error_set_code_errnof(error, ERROR_LIMIT_REACHED, errno,
+                                                      "Cannot keep what the program gets");
+
+                        unsent_free(unsent);
+                        return r;
+                }
+                unsent->n_fds++;
+        }
+        unsent->writer = *writer;
+        *writer = WIRE_WRITER_NULL;
+        g_queue_push_tail(&client->unsent, unsent);
+        return 0;
+}
+
+/* Takes what is in @writer. */
+static int send_message(InitClient *client, uint16_t type, uint32_t serial, WireWriter *writer,
+                        const int *fds, size_t n_fds, Error *error) {
         int r;
 
         if (client->fd < 0 || !client->is_ready)
                 return error_setf(error, ERROR_BAD_STATE, "The sandbox is not running");
-        r = wire_send(client->fd, type, serial, writer, fds, n_fds);
+        r = g_queue_is_empty(&client->unsent) ? wire_send(client->fd, type, serial, writer, fds, n_fds)
+                                              : -EAGAIN;
+        if (r == -EAGAIN)
+                return send_later(client, type, serial, writer, fds, n_fds, error);
         if (r == -E2BIG)
                 return error_setf(error, ERROR_LIMIT_REACHED, "Arguments and environment are too long");
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot speak to the sandbox's init");
         return 0;
+}
+
+bool init_client_has_unsent(const InitClient *client) {
+        return client->fd >= 0 && !g_queue_is_empty((GQueue *) &client->unsent);
+}
+
+void init_client_send_unsent(InitClient *client) {
+        while (init_client_has_unsent(client)) {
+                Unsent *unsent = g_queue_peek_head(&client->unsent);
+                int r = wire_send(client->fd, unsent->type, unsent->serial, &unsent->writer, unsent->fds,
+                                  unsent->n_fds);
+
+                if (r == -EAGAIN)
+                        return;
+                /* Any other failure is init's end, which answers everything. */
+                unsent_free(g_queue_pop_head(&client->unsent));
+        }
 }
 
 int init_client_run(InitClient *client, uint32_t serial, const InitRun *ask, const int *fds, size_t n_fds,
@@ -100,8 +176,9 @@ int init_client_run(InitClient *client, uint32_t serial, const InitRun *ask, con
         if (ask->run == 0 || g_hash_table_contains(client->runs, GUINT_TO_POINTER(ask->run)))
                 return error_setf(error, ERROR_INVALID_ARGS, "Program number %u is taken", ask->run);
         if (g_hash_table_size(client->runs) >= RUNS_MAX)
-                return error_setf(error, ERROR_LIMIT_REACHED, "The sandbox has %d programs, which is the most",
-                                  RUNS_MAX);
+                return error_setf(error, ERROR_LIMIT_REACHED,
+                                  "The sandbox has %d programs, which is the most", RUNS_MAX);
+        g_assert(n_fds <= 3);
         init_run_put(&writer, ask);
         r = send_message(client, INIT_RUN, serial, &writer, fds, n_fds, error);
         wire_writer_done(&writer);
@@ -147,9 +224,9 @@ static int run_failure(const Run *run, int errnum, uint32_t step, Error *error) 
                 if (errnum == ESHUTDOWN)
                         return error_setf(error, ERROR_BAD_STATE, "Cannot run '%s': the sandbox is stopping",
                                           run->program);
-                return error_set_code_errnof(error,
-                                             errnum == EAGAIN || errnum == ENOMEM ? ERROR_LIMIT_REACHED : ERROR_SYSTEM,
-                                             errnum, "Cannot run '%s', no further process can be made", run->program);
+                return error_set_code_errnof(
+                        error, errnum == EAGAIN || errnum == ENOMEM ? ERROR_LIMIT_REACHED : ERROR_SYSTEM,
+                        errnum, "Cannot run '%s', no further process can be made", run->program);
         case INIT_STEP_RLIMIT:
                 return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
                                              "Cannot set the resource limits of '%s'", run->program);
@@ -157,10 +234,12 @@ static int run_failure(const Run *run, int errnum, uint32_t step, Error *error) 
                 return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
                                              "Cannot set the user or groups of '%s'", run->program);
         case INIT_STEP_CHDIR:
-                return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum, "Cannot start '%s' in folder '%s'",
-                                             run->program, run->working_directory);
+                return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
+                                             "Cannot start '%s' in folder '%s'", run->program,
+                                             run->working_directory);
         case INIT_STEP_EXEC:
-                return error_set_code_errnof(error, ERROR_EXEC_FAILED, errnum, "Cannot execute '%s'", run->program);
+                return error_set_code_errnof(error, ERROR_EXEC_FAILED, errnum, "Cannot execute '%s'",
+                                             run->program);
         default:
                 return error_set_errnof(error, errnum, "Cannot prepare '%s'", run->program);
         }
@@ -243,8 +322,8 @@ static int on_signalled(InitClient *client, const WireMessage *message, WireRead
         if (errnum == ESRCH)
                 (void) error_setf(&failure, ERROR_BAD_STATE, "The program has ended");
         else if (errnum > 0)
-                (void) error_set_code_errnof(&failure, errnum == EINVAL ? ERROR_INVALID_ARGS : ERROR_SYSTEM, errnum,
-                                             "Cannot send the signal");
+                (void) error_set_code_errnof(&failure, errnum == EINVAL ? ERROR_INVALID_ARGS : ERROR_SYSTEM,
+                                             errnum, "Cannot send the signal");
         client->events->signalled(client->userdata, serial, errnum > 0 ? &failure : NULL);
         return 1;
 }
@@ -280,14 +359,22 @@ static int dispatch_message(InitClient *client, const WireMessage *message, Erro
         }
 }
 
+/* An init that dies without having read all leaves ECONNRESET, once; what it had said before is behind that.
+ */
+static int receive(InitClient *client, WireMessage *ret) {
+        int r = wire_receive(client->fd, ret);
+
+        return r == -ECONNRESET ? wire_receive(client->fd, ret) : r;
+}
+
 int init_client_dispatch(InitClient *client, Error *error) {
         WireMessage message = WIRE_MESSAGE_NULL;
         int r;
 
         if (client->fd < 0)
                 return 0;
-        r = wire_receive(client->fd, &message);
-        if (r == 0 || r == -ECONNRESET) {
+        r = receive(client, &message);
+        if (r == 0) {
                 client->fd = fd_close(client->fd);
                 return 0;
         }
@@ -313,7 +400,7 @@ static void take_last_words(InitClient *client) {
                 struct pollfd polled = { .fd = client->fd, .events = POLLIN };
                 int r;
 
-                if (client->fd < 0 || poll(&polled, 1, 0) <= 0 || wire_receive(client->fd, &message) <= 0)
+                if (client->fd < 0 || poll(&polled, 1, 0) <= 0 || receive(client, &message) <= 0)
                         return;
                 r = dispatch_message(client, &message, NULL);
                 wire_message_done(&message);
@@ -343,6 +430,7 @@ void init_client_close(InitClient *client) {
                         client->events->ran(client->userdata, ordered[i]->serial, ordered[i]->run, 0, &ended);
         }
         g_hash_table_remove_all(client->runs);
+        g_queue_clear_full(&client->unsent, unsent_free);
         while (!g_queue_is_empty(&client->signals))
                 client->events->signalled(client->userdata,
                                           GPOINTER_TO_UINT(g_queue_pop_head(&client->signals)), &ended);

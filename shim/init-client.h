@@ -4,9 +4,10 @@
 /*
  * The shim's end of init's socket, and the programs that were asked for over it
  *
- * Every byte from init is taken as hostile: numbers of programs count only if they were given out here, in the
- * order in which they can happen, and pids only as the kernel puts them beside a message.
+ * Every byte from init is taken as hostile: numbers of programs count only if they were given out here, in
+ * the order in which they can happen, and pids only as the kernel puts them beside a message.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,7 +27,8 @@ typedef struct InitEvents {
 } InitEvents;
 
 /* @events is static. Makes the socket pair; the other end is for the container. */
-int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd, Error *error);
+int init_client_new(const InitEvents *events, void *userdata, InitClient **ret, int *ret_init_fd,
+                    Error *error);
 void init_client_free(InitClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(InitClient, init_client_free)
 
@@ -36,7 +38,12 @@ int init_client_get_fd(const InitClient *client); /* to poll for reading; -EBADF
  * container has ended), negative for nonsense: then the container has to be killed. */
 int init_client_dispatch(InitClient *client, Error *error);
 
-/* Each asks; the answer comes as an event with the same serial. Descriptors stay the caller's. */
+/* init's socket is full while init is busy: poll for writing, and send then what has waited. */
+bool init_client_has_unsent(const InitClient *client);
+void init_client_send_unsent(InitClient *client);
+
+/* Each asks; the answer comes as an event with the same serial. Descriptors (at most 3) stay the
+ * caller's. ERROR_LIMIT_REACHED when init reads too slowly for too many requests. */
 int init_client_run(InitClient *client, uint32_t serial, const InitRun *run, const int *fds, size_t n_fds,
                     Error *error);
 int init_client_signal(InitClient *client, uint32_t serial, uint32_t run, int number, Error *error);

@@ -6,6 +6,11 @@
 
 #include "util/cleanup.h"
 
+/* Linux 6.5; glibc 2.36 does not know it. */
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x00000200
+#endif
+
 int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_tree_fd, Error *error) {
         unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (path[0] ? 0 : AT_EMPTY_PATH) |
                          (recursive ? AT_RECURSIVE : 0);
@@ -40,6 +45,12 @@ int mount_attach(int tree_fd, int target_fd, const char *what, Error *error) {
         if (move_mount(tree_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno, "Cannot mount on '%s'", what);
         return 0;
+}
+
+int mount_attach_beneath(int tree_fd, int target_fd) {
+        unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | MOVE_MOUNT_BENEATH;
+
+        return move_mount(tree_fd, "", target_fd, "", flags) < 0 ? -errno : 0;
 }
 
 int mount_bind(int dir_fd, const char *source, const char *target, uint64_t attributes, int idmap_fd,

@@ -23,6 +23,10 @@ int mount_set_attributes(int tree_fd, uint64_t attributes, int idmap_fd, bool re
 /* Attaches it on top of what @target_fd (O_PATH) stands for. */
 int mount_attach(int tree_fd, int target_fd, const char *what, Error *error);
 
+/* Attaches it beneath the mount whose root @target_fd stands for, to be seen when that one is taken off. -EINVAL
+ * where the kernel cannot (before Linux 6.5). */
+int mount_attach_beneath(int tree_fd, int target_fd);
+
 /* All in one, onto an absolute path of our own mount namespace. */
 int mount_bind(int dir_fd, const char *source, const char *target, uint64_t attributes, int idmap_fd,
                Error *error);

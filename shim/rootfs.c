@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/identity.h"
 #include "shim/mount.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
@@ -165,10 +165,10 @@ static int make_folder(const Rootfs *rootfs, const char *path, mode_t mode, uint
         }
         if (uid == 0)
                 return 0;
-        (void) setfsuid(0); /* giving a file away needs the host's root */
+        identity_leave(); /* giving a file away needs the host's root */
         if (fchownat(fd, "", rootfs->spec->id_base + uid, rootfs->spec->id_base + uid, AT_EMPTY_PATH) < 0)
                 r = error_set_errnof(error, errno, "Cannot set the owner of '%s' inside", path);
-        (void) setfsuid(rootfs->spec->id_base);
+        identity_enter(rootfs->spec->id_base);
         return r;
 }
 
@@ -336,9 +336,9 @@ static int hide_path(const Rootfs *rootfs, const char *path, Error *error) {
                 return error_set_errnof(error, -target_fd, "Cannot open '%s' inside to hide it", path);
         if (fstat(target_fd, &st) < 0)
                 return error_set_errnof(error, errno, "Cannot look at '%s' inside to hide it", path);
-        (void) setfsuid(0); /* the scratch folder is the host's root's */
+        identity_leave(); /* the scratch folder is the host's root's */
         r = make_empty(error);
-        (void) setfsuid(rootfs->spec->id_base);
+        identity_enter(rootfs->spec->id_base);
         if (r < 0)
                 return r;
         source = S_ISDIR(st.st_mode) ? ROOTFS_EMPTY : ROOTFS_EMPTY "/file";
@@ -404,8 +404,7 @@ static int fill(Rootfs *rootfs, Error *error) {
         int r;
 
         /* What is made here belongs to id 0 inside; as the host's root it could not even be made on mapped ids. */
-        (void) setfsgid(base);
-        (void) setfsuid(base);
+        identity_enter(base);
         r = make_skeleton(rootfs, error);
         if (r >= 0 && rootfs->has_host_usr)
                 r = show_host_usr(rootfs, error);
@@ -413,8 +412,7 @@ static int fill(Rootfs *rootfs, Error *error) {
                 r = hide_path(rootfs, *path, error);
         if (r >= 0)
                 r = show_dev(rootfs, error);
-        (void) setfsuid(0);
-        (void) setfsgid(0);
+        identity_leave();
         return r;
 }
 

@@ -20,6 +20,7 @@
 #include "shim/environment.h"
 #include "shim/idmap.h"
 #include "shim/init-client.h"
+#include "shim/terminal.h"
 #include "util/cgroup.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
@@ -32,7 +33,11 @@
 /* How often a dying payload is looked at, and how long at most. */
 #define KILL_INTERVAL_USEC (5 * 1000)
 #define KILL_TIMEOUT_USEC  (10 * 1000 * 1000)
+/* How long the monitor may live on after init. */
+#define MONITOR_END_USEC (250 * 1000)
 #define FREEZE_TIMEOUT_USEC (2 * 1000 * 1000)
+/* A longer time is for ever; it must not turn negative. 100 years. */
+#define DEADLINE_MAX_USEC (UINT64_C(100) * 366 * 24 * 3600 * G_USEC_PER_SEC)
 
 typedef enum ShimState {
         SHIM_SPARE,
@@ -52,7 +57,7 @@ struct Shim {
         int signals_fd;     /* owned; SIGCHLD, SIGTERM */
         int lock_fd;        /* owned; its lock says that we live */
         CgroupHost *cgroups; /* owned */
-        CgroupBox *box;      /* owned; NULL once destroyed */
+        CgroupBox *box;      /* owned */
         Spec *spec;          /* owned; NULL while spare */
         Container *container; /* owned */
         InitClient *init;     /* owned */
@@ -61,6 +66,7 @@ struct Shim {
         gint64 deadline;   /* monotonic usec; 0 = none */
         gint64 kill_until; /* in ENDING */
         gint64 step_begun; /* of the step that is being timed */
+        GHashTable *terminals; /* run -> owned int *, our end, until the program runs */
         GArray *timings;   /* owned */
         uint32_t start_serial, stop_serial; /* waiting for an answer; 0 = nobody */
         Error reason; /* why it ended unasked, or why the start failed */
@@ -68,14 +74,19 @@ struct Shim {
 
 /* ---- speaking to the service ---- */
 
-static void send_to_service(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer) {
+static void send_with_fds(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
+                          size_t n_fds) {
         if (shim->service_fd >= 0) {
-                int r = wire_send(shim->service_fd, type, serial, writer, NULL, 0);
+                int r = wire_send(shim->service_fd, type, serial, writer, fds, n_fds);
 
                 if (r < 0)
                         log_debug("Cannot answer the service: %s", g_strerror(-r));
         }
         wire_writer_done(writer);
+}
+
+static void send_to_service(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer) {
+        send_with_fds(shim, type, serial, writer, NULL, 0);
 }
 
 static void answer(Shim *shim, uint32_t serial, const Error *error) {
@@ -90,11 +101,14 @@ static void answer_result(Shim *shim, uint32_t serial, int r, const Error *error
         answer(shim, serial, r < 0 ? error : NULL);
 }
 
+/* A program's terminal goes along with the news that it runs, and nowhere if it does not. */
 static void answer_run(Shim *shim, uint32_t serial, uint32_t run, const Error *error, pid_t pid) {
+        int *terminal = g_hash_table_lookup(shim->terminals, GUINT_TO_POINTER(run));
         WireWriter writer = WIRE_WRITER_NULL;
 
         shim_ran_put(&writer, run, error, pid);
-        send_to_service(shim, SHIM_RAN, serial, &writer);
+        send_with_fds(shim, SHIM_RAN, serial, &writer, terminal, terminal && !error ? 1 : 0);
+        g_hash_table_remove(shim->terminals, GUINT_TO_POINTER(run));
 }
 
 static void end_step(Shim *shim, const char *name) {
@@ -104,8 +118,12 @@ static void end_step(Shim *shim, const char *name) {
         shim->step_begun = now;
 }
 
+static gint64 deadline_in(uint64_t usec) {
+        return g_get_monotonic_time() + (gint64) MIN(usec, DEADLINE_MAX_USEC);
+}
+
 static void set_deadline(Shim *shim, uint64_t usec) {
-        shim->deadline = g_get_monotonic_time() + (gint64) usec;
+        shim->deadline = deadline_in(usec);
 }
 
 /* ---- ending ---- */
@@ -175,31 +193,40 @@ static void finish_container(Shim *shim, int status) {
         set_deadline(shim, 0);
 }
 
-/* Kills what is left in the payload until it is empty, then takes the cgroups away. */
+/* One round of killing: 1 if something was left to kill, 0 if nothing is, or a negative errno. */
+static int kill_rest(Shim *shim, Error *error) {
+        bool has_monitor = shim->container && container_get_monitor(shim->container) > 0;
+        gint64 left = shim->kill_until - g_get_monotonic_time();
+        int r;
+
+        r = cgroup_box_kill(shim->box, error);
+        if (r != 0)
+                return r;
+        /* A monitor ends by itself when init has ended, unless it hangs. */
+        if (has_monitor && left > KILL_TIMEOUT_USEC - MONITOR_END_USEC)
+                return 1;
+        /* A monitor that died while it started leaves a child that is neither in the payload yet nor bound to its
+         * parent's death. */
+        r = cgroup_box_kill_others(shim->box, error);
+        return r < 0 ? r : r > 0 || has_monitor;
+}
+
+/* Kills what is left until nothing is, then takes the cgroups away. */
 static void clean_up(Shim *shim) {
         g_auto(Error) error = ERROR_NULL;
-        int r = 0;
+        int r;
 
-        if (shim->container && container_get_monitor(shim->container) > 0 &&
-            g_get_monotonic_time() < shim->kill_until) {
-                (void) cgroup_box_kill(shim->box, NULL);
+        r = kill_rest(shim, &error);
+        if (r == 0)
+                r = cgroup_box_leave(shim->box, &error);
+        if (r == 0)
+                r = cgroup_box_destroy(shim->box, &error);
+        if (r != 0 && g_get_monotonic_time() < shim->kill_until) {
                 set_deadline(shim, KILL_INTERVAL_USEC);
                 return;
         }
-        if (shim->box) {
-                r = cgroup_box_kill(shim->box, &error);
-                if (r == 0)
-                        r = cgroup_box_leave(shim->box, &error);
-                if (r == 0)
-                        r = cgroup_box_destroy(shim->box, &error);
-                if (r != 0 && g_get_monotonic_time() < shim->kill_until) {
-                        set_deadline(shim, KILL_INTERVAL_USEC);
-                        return;
-                }
-        }
-        if (r < 0)
-                log_failure(LOG_WARNING, &error, "Cannot take away the cgroups");
-        g_clear_pointer(&shim->box, cgroup_box_free);
+        if (r != 0)
+                log_failure(LOG_WARNING, &error, "Cannot take away all of the sandbox");
         shim->deadline = 0;
         shim->state = SHIM_ENDED;
 }
@@ -227,6 +254,8 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
         shim->deadline = 0;
         shim_timings_put(&writer, shim->timings);
         send_to_service(shim, SHIM_TIMINGS, 0, &writer);
+        wire_put_i32(&writer, init_pid);
+        send_to_service(shim, SHIM_LEADER, 0, &writer);
         answer(shim, shim->start_serial, NULL);
         shim->start_serial = 0;
 }
@@ -338,7 +367,30 @@ static void on_apply(Shim *shim, WireMessage *message) {
         answer_result(shim, message->header.serial, r, &error);
 }
 
-/* Also makes sure that a program never gets fewer than the three descriptors it counts on. */
+/* The program's three descriptors: those that came along, or a terminal. */
+static int choose_fds(Shim *shim, const WireMessage *message, const ShimRun *ask, uint32_t uid, int *ret_peer_fd,
+                      int ret_fds[3], Error *error) {
+        int *fd;
+        int r;
+
+        if (message->n_fds != (ask->terminal ? 0 : 3))
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "A program needs 3 descriptors or a terminal, not %zu descriptors", message->n_fds);
+        for (int i = 0; i < 3 && !ask->terminal; i++)
+                ret_fds[i] = message->fds[i];
+        if (!ask->terminal)
+                return 0;
+        fd = g_new(int, 1);
+        r = terminal_open(shim->container, shim->spec->id_base + uid, ask->rows, ask->columns, fd, ret_peer_fd, error);
+        if (r < 0) {
+                g_free(fd);
+                return r;
+        }
+        g_hash_table_insert(shim->terminals, GUINT_TO_POINTER(ask->run), fd);
+        ret_fds[0] = ret_fds[1] = ret_fds[2] = *ret_peer_fd;
+        return 0;
+}
+
 static int run_program(Shim *shim, WireMessage *message, const ShimRun *ask, Error *error) {
         g_auto(GStrv) environment = NULL;
         InitRun run = {
@@ -352,21 +404,24 @@ static int run_program(Shim *shim, WireMessage *message, const ShimRun *ask, Err
                 .rlimits = ask->rlimits,
                 .n_rlimits = ask->n_rlimits,
                 .n_fds = 3,
+                .terminal = ask->terminal,
         };
+        autofd int peer_fd = -EBADF;
+        int fds[3], r;
 
         if (shim->is_frozen)
                 return error_setf(error, ERROR_BAD_STATE, "Cannot run '%s': the sandbox is frozen", ask->argv[0]);
-        if (message->n_fds != 3)
-                return error_setf(error, ERROR_INVALID_ARGS, "A program needs 3 descriptors, not %zu",
-                                  message->n_fds);
         if (run.uid == INIT_UID || run.gid == INIT_UID || run.uid >= shim->spec->id_count ||
             run.gid >= shim->spec->id_count)
                 return error_setf(error, ERROR_INVALID_ARGS, "No program may run as %u:%u", run.uid, run.gid);
         if (!run.working_directory)
                 run.working_directory = run.uid == shim->spec->app_uid ? shim->spec->app_home : "/";
+        r = choose_fds(shim, message, ask, run.uid, &peer_fd, fds, error);
+        if (r < 0)
+                return r;
         environment = environment_compose(shim->spec, applier_get_plan(shim->applier), ask->environment);
         run.environment = (const char **) environment;
-        return init_client_run(shim->init, message->header.serial, &run, message->fds, message->n_fds, error);
+        return init_client_run(shim->init, message->header.serial, &run, fds, G_N_ELEMENTS(fds), error);
 }
 
 static void on_run(Shim *shim, WireMessage *message) {
@@ -394,6 +449,9 @@ static void on_signal(Shim *shim, WireMessage *message) {
         r = require_running(shim, &error);
         if (r >= 0 && (reader.failed || number < 0 || number >= _NSIG))
                 r = error_setf(&error, ERROR_INVALID_ARGS, "No signal has the number %d", number);
+        /* init is frozen as well, and would answer when it is thawed. */
+        if (r >= 0 && shim->is_frozen)
+                r = error_setf(&error, ERROR_BAD_STATE, "Cannot send a signal: the sandbox is frozen");
         if (r >= 0)
                 r = init_client_signal(shim->init, message->header.serial, run, number, &error);
         if (r < 0)
@@ -411,6 +469,22 @@ static void on_freeze(Shim *shim, WireMessage *message, bool freeze) {
         if (r >= 0)
                 shim->is_frozen = freeze;
         answer_result(shim, message->header.serial, r, &error);
+}
+
+static void on_get_namespaces(Shim *shim, WireMessage *message) {
+        const char *names[CONTAINER_NAMESPACES_MAX + 1] = { NULL };
+        int fds[CONTAINER_NAMESPACES_MAX], n;
+        WireWriter writer = WIRE_WRITER_NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        n = require_running(shim, &error);
+        if (n >= 0)
+                n = container_open_namespaces(shim->container, names, fds, &error);
+        shim_error_put(&writer, n < 0 ? &error : NULL);
+        wire_put_strings(&writer, (char *const *) names);
+        send_with_fds(shim, SHIM_NAMESPACES, message->header.serial, &writer, fds, n > 0 ? (size_t) n : 0);
+        for (int i = 0; i < n; i++)
+                (void) fd_close(fds[i]);
 }
 
 static void on_stop(Shim *shim, WireMessage *message) {
@@ -443,6 +517,8 @@ static void dispatch_request(Shim *shim, WireMessage *message) {
         case SHIM_FREEZE:
         case SHIM_THAW:
                 return on_freeze(shim, message, message->header.type == SHIM_FREEZE);
+        case SHIM_GET_NAMESPACES:
+                return on_get_namespaces(shim, message);
         case SHIM_STOP:
                 return on_stop(shim, message);
         default: {
@@ -473,6 +549,8 @@ static void on_service(Shim *shim) {
                 log_warning("Cannot hear the service: %s", g_strerror(-r));
         /* Nobody could reach the sandbox any more. */
         shim->service_fd = fd_close(shim->service_fd);
+        if (shim->state == SHIM_HALTING)
+                shim->deadline = MIN(shim->deadline, deadline_in(shim->spec->stop_timeout_usec));
         begin_halting(shim, shim->spec ? shim->spec->stop_timeout_usec : 0);
 }
 
@@ -589,9 +667,11 @@ static void remove_runtime_folder(Shim *shim) {
 
 int shim_serve(Shim *shim, Error *error) {
         while (shim->state != SHIM_ENDED) {
+                bool has_unsent = shim->init && init_client_has_unsent(shim->init);
                 struct pollfd polled[] = {
                         { .fd = shim->signals_fd, .events = POLLIN },
-                        { .fd = shim->init ? init_client_get_fd(shim->init) : -1, .events = POLLIN },
+                        { .fd = shim->init ? init_client_get_fd(shim->init) : -1,
+                          .events = (short) (POLLIN | (has_unsent ? POLLOUT : 0)) },
                         { .fd = shim->service_fd, .events = POLLIN },
                 };
                 int n = poll(polled, G_N_ELEMENTS(polled), poll_timeout(shim));
@@ -601,8 +681,10 @@ int shim_serve(Shim *shim, Error *error) {
                 if (n < 0)
                         continue;
                 /* init before signals: its last words are read before its end is seen. */
-                if (polled[1].revents && init_client_get_fd(shim->init) >= 0)
+                if (polled[1].revents & ~POLLOUT && init_client_get_fd(shim->init) >= 0)
                         on_init(shim);
+                if (polled[1].revents & POLLOUT)
+                        init_client_send_unsent(shim->init);
                 if (polled[0].revents)
                         on_signals(shim);
                 if (polled[2].revents && shim->service_fd >= 0)
@@ -662,6 +744,11 @@ static int make_box(Shim *shim, const char *name, Error *error) {
         return cgroup_box_set_devices(shim->box, devices, error);
 }
 
+static void terminal_free(void *data) {
+        fd_closep(data);
+        g_free(data);
+}
+
 int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         g_autoptr(Shim) shim = g_new0(Shim, 1);
         int r;
@@ -673,6 +760,7 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         shim->init_program = g_strdup(options->init_program);
         shim->lxc_name = g_strdelimit(g_strdup(options->cgroup), "/", '-');
         shim->timings = shim_timings_new();
+        shim->terminals = g_hash_table_new_full(NULL, NULL, NULL, terminal_free);
         shim->step_begun = g_get_monotonic_time();
         r = open_signals(shim, error);
         if (r < 0)
@@ -698,6 +786,7 @@ void shim_free(Shim *shim) {
         g_clear_pointer(&shim->cgroups, cgroup_host_free);
         g_clear_pointer(&shim->spec, spec_free);
         g_clear_pointer(&shim->timings, g_array_unref);
+        g_clear_pointer(&shim->terminals, g_hash_table_unref);
         error_done(&shim->reason);
         shim->service_fd = fd_close(shim->service_fd);
         shim->signals_fd = fd_close(shim->signals_fd);

@@ -951,15 +951,15 @@ int cgroup_box_is_populated(CgroupBox *box) {
         return read_short(box->fds[i], PAYLOAD "/cgroup.procs", text, sizeof(text)) >= 0 && *text;
 }
 
-/* SIGKILL to all of cgroup.procs, once around. A pid cannot be given to somebody else meanwhile but by a wrap
+/* SIGKILL to all of cgroup.procs of one folder, once around. A pid cannot be given to somebody else meanwhile but by a wrap
  * around all pids between our read and our kill. 1 if there was one. */
-static int kill_members(CgroupBox *box, guint i, Error *error) {
+static int kill_members(CgroupBox *box, guint i, const char *path, Error *error) {
         g_auto(Error) reason = ERROR_NULL;
         g_autofree char *text = NULL;
         bool found = false;
         int r;
 
-        r = fs_read_file_at(box->fds[i], PAYLOAD "/cgroup.procs", PROC_FILE_MAX, &text, NULL, &reason);
+        r = fs_read_file_at(box->fds[i], path, PROC_FILE_MAX, &text, NULL, &reason);
         if (is_gone(r) || r == -EBADF)
                 return 0;
         if (r < 0)
@@ -993,10 +993,16 @@ int cgroup_box_kill(CgroupBox *box, Error *error) {
                         return 1;
                 if (r != -ENOENT)
                         return error_set_errnof(error, -r, "Cannot kill the cgroup '%s'", box->name);
-                return kill_members(box, i, error);
+                return kill_members(box, i, PAYLOAD "/cgroup.procs", error);
         }
-        r = kill_members(box, i, error);
+        r = kill_members(box, i, PAYLOAD "/cgroup.procs", error);
         if (r > 0 && host_find(box->host, "freezer", &freezer))
                 (void) fs_write_file_at(box->fds[freezer], PAYLOAD "/freezer.state", "THAWED");
         return r;
+}
+
+int cgroup_box_kill_others(CgroupBox *box, Error *error) {
+        guint i = find_members(box);
+
+        return kill_members(box, i, host_get(box->host, i)->is_v2 ? SHIM "/cgroup.procs" : "cgroup.procs", error);
 }

@@ -90,6 +90,8 @@ int cgroup_box_thaw(CgroupBox *box, uint64_t timeout_usec, Error *error);
 /* SIGKILL to every process of the payload, once around; 1 if there was one, 0 if it is empty. On v1 it thaws after
  * that, since SIGKILL does not act on a frozen cgroup. */
 int cgroup_box_kill(CgroupBox *box, Error *error);
+/* The same to every process of the box itself but the caller: the monitor, and what it has left behind. */
+int cgroup_box_kill_others(CgroupBox *box, Error *error);
 /* 1 if the payload has a process, else 0. */
 int cgroup_box_is_populated(CgroupBox *box);
 

@@ -443,6 +443,7 @@ void init_run_put(WireWriter *writer, const InitRun *run) {
                 wire_put_u64(writer, run->rlimits[i].hard);
         }
         wire_put_u32(writer, run->n_fds);
+        wire_put_u8(writer, run->terminal);
 }
 
 static void get_rlimits(WireReader *reader, InitRun *run) {
@@ -492,6 +493,7 @@ int init_run_get(WireReader *reader, InitRun *ret) {
         get_groups(reader, &run);
         get_rlimits(reader, &run);
         run.n_fds = wire_get_u32(reader);
+        run.terminal = wire_get_u8(reader);
         if (reader->failed || !run.argv[0]) {
                 init_run_done(&run);
                 return -EBADMSG;

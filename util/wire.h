@@ -161,7 +161,8 @@ typedef struct InitRun {
         uint32_t n_groups;
         InitRlimit *rlimits;
         uint32_t n_rlimits;
-        uint32_t n_fds; /* how many of 0, 1, 2, ... come along */
+        uint32_t n_fds;   /* how many of 0, 1, 2, ... come along */
+        uint8_t terminal; /* descriptor 0 becomes the controlling terminal of its session */
 } InitRun;
 
 void init_run_put(WireWriter *writer, const InitRun *run);

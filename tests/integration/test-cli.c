@@ -20,6 +20,7 @@
 #include "util/cleanup.h"
 
 #define MEBIBYTE (1024 * 1024)
+#define KILLS    40
 
 static void prepare(TestService *service) {
         g_free(test_service_write(service, "host/file.txt", "granted\n"));
@@ -169,14 +170,22 @@ static void test_stdout_and_stderr_stay_apart(void **state) {
         assert_string_equal(result.errors, "err\n");
 }
 
+/* The program's first words can be here before the answer to the launch is at the command line, which would then
+ * undo the launch: that is another way, and not the one that these tests ask about. */
+static void wait_until_it_runs(const TestChild *child) {
+        char up[3] = "";
+
+        assert_int_equal(read(child->output_fd, up, 3), 3);
+        assert_memory_equal(up, "up\n", 3);
+        (void) g_usleep(200 * 1000);
+}
+
 static void signal_running(const TestService *service, int signal_number, int expected) {
         g_auto(TestResult) result = { 0 };
         TestChild child;
-        char up[3] = "";
 
         test_child_start(service, TEST_STRV("run", "--", "/bin/sh", "-c", "echo up; exec sleep 1000"), &child);
-        assert_int_equal(read(child.output_fd, up, 3), 3);
-        assert_memory_equal(up, "up\n", 3);
+        wait_until_it_runs(&child);
 
         uint64_t start = test_now_usec();
 
@@ -200,15 +209,33 @@ static void test_killed_run_leaves_nothing(void **state) {
         signal_running(*state, SIGKILL, 128 + SIGKILL);
 }
 
+/* At the moment when the program starts and the answer is on its way, earlier, and later: whichever end of the race
+ * it is, the service notices. */
+static void test_run_killed_around_its_start(void **state) {
+        for (unsigned i = 0; i < KILLS; i++) {
+                g_auto(TestResult) result = { 0 };
+                TestChild child;
+                char up[3];
+
+                test_child_start(*state, TEST_STRV("run", "--", "/bin/sh", "-c", "echo up; exec sleep 1000"), &child);
+                if (i % 2)
+                        (void) g_usleep(i * 500);
+                else
+                        assert_int_equal(read(child.output_fd, up, 3), 3);
+                assert_return_code(kill(child.pid, SIGKILL), errno);
+                test_child_finish(&child, NULL, 0, &result);
+                expect_nothing_listed(*state);
+        }
+}
+
 static void test_ctrl_c_that_the_program_catches(void **state) {
         g_auto(TestResult) result = { 0 };
         TestChild child;
-        char up[3] = "";
 
         test_child_start(*state, TEST_STRV("run", "--", "/bin/sh", "-c",
                                            "trap 'echo caught; exit 3' INT; echo up; while :; do sleep 0.05; done"),
                          &child);
-        assert_int_equal(read(child.output_fd, up, 3), 3);
+        wait_until_it_runs(&child);
         assert_return_code(kill(child.pid, SIGINT), errno);
         test_child_finish(&child, NULL, 0, &result);
         assert_int_equal(result.status, 3);
@@ -322,6 +349,7 @@ int main(void) {
                 test_case(test_ctrl_c_ends_the_program),
                 test_case(test_sigterm_ends_the_program),
                 test_case(test_killed_run_leaves_nothing),
+                test_case(test_run_killed_around_its_start),
                 test_case(test_ctrl_c_that_the_program_catches),
                 test_case(test_a_sandbox_by_hand),
                 test_case(test_json_parses),

@@ -37,6 +37,11 @@ static void prepare(TestService *service) {
                                                "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
                                                "  { \"path-host\": \"%s/host/missing\", \"path-container\": \"/gateways/second\" } ] } ]",
                                                root, root);
+        g_autofree char *covered = g_strdup_printf(
+                "[ { \"id\": \"file\", \"config\": [\n"
+                "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
+                "  { \"path-host\": \"%s/host/owned\", \"path-container\": \"/usr\" } ] } ]",
+                root, root);
         g_autofree char *optional = g_strdup_printf(
                 "[ { \"id\": \"file\", \"config\": [\n"
                 "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" },\n"
@@ -56,8 +61,9 @@ static void prepare(TestService *service) {
         test_service_add_bind(service, "grant.link", "host/a.txt", "/tmp/link", true);
         test_service_add_bind(service, "grant.below-link", "host/a.txt", "/tmp/link/file", true);
         test_service_add_bind(service, "grant.over-proc", "host/a.txt", "/proc/version", true);
-        test_service_add_bind(service, "grant.over-tmp", "host/owned", "/tmp", true);
+        test_service_add_bind(service, "grant.over-usr", "host/owned", "/usr", true);
         test_service_add_capability(service, "grant.second-is-missing", two);
+        test_service_add_capability(service, "grant.second-is-covered", covered);
         test_service_add_capability(service, "grant.second-is-optional", optional);
         test_service_add_capability(service, "grant.env",
                                     "[ { \"id\": \"env\", \"config\": [ { \"name\": \"GRANTED\", \"value\": \"1\" } ] } ]");
@@ -166,6 +172,30 @@ static void test_second_item_fails_and_the_first_is_undone(void **state G_GNUC_U
         assert_true(is_inside("/gateways/b"));
         expect_capabilities(TEST_STRV("grant.b"));
         assert_int_equal(test_client_shell(client, sandbox, "ls -A /gateways | grep -v '^b$'", NULL), 1);
+}
+
+/* The one before fails while the sources are opened, outside; this one when the first is in place inside already. */
+static void test_second_item_fails_inside_and_the_first_is_undone(void **state G_GNUC_UNUSED) {
+        expect_refused("grant.second-is-covered", "NotMountable", "/usr");
+        assert_false(is_inside("/gateways/first"));
+        assert_int_equal(test_client_shell(client, sandbox, "ls -A /gateways | grep .", NULL), 1);
+        expect_capabilities((const char *const[]){ NULL });
+        expect_change("Grant", "grant.second-is-optional"); /* its target is free */
+}
+
+/* Removals come first: what was taken away has to come back. */
+static void test_failed_set_brings_back_what_it_took_away(void **state G_GNUC_UNUSED) {
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autofree char *output = NULL;
+
+        expect_change("Grant", "grant.a");
+        test_expect_error(change("SetCapabilities", "grant.second-is-covered", &error), &error, "NotMountable", "/usr");
+        assert_int_equal(test_client_exec(client, sandbox, TEST_STRV("/bin/cat", "/gateways/a"), &output), 0);
+        assert_string_equal(output, "a\n");
+        assert_false(is_inside("/gateways/first"));
+        expect_capabilities(TEST_STRV("grant.a"));
+        expect_change("Revoke", "grant.a");
+        assert_false(is_inside("/gateways/a"));
 }
 
 static void test_second_capability_fails_and_the_first_is_undone(void **state G_GNUC_UNUSED) {
@@ -291,7 +321,9 @@ static void test_writable_folder_of_host_root_is_refused(void **state G_GNUC_UNU
 }
 
 static void test_writable_folder_of_host_root_if_the_template_says_so(void **state) {
-        TestRequest request = { .template_name = "map-host-root", .capabilities = TEST_STRV("grant.roots") };
+        TestRequest request = { .template_name = "map-host-root",
+                                .capabilities = TEST_STRV("grant.roots"),
+                                .keep = true };
         g_autofree char *path = test_service_path(*state, "host/roots/new");
         struct stat status;
 
@@ -354,8 +386,8 @@ static void test_target_in_proc_is_refused(void **state G_GNUC_UNUSED) {
 }
 
 static void test_target_that_is_mounted_already(void **state G_GNUC_UNUSED) {
-        expect_refused("grant.over-tmp", "NotMountable", "/tmp");
-        assert_int_equal(test_client_shell(client, sandbox, "echo x >/tmp/still-mine", NULL), 0);
+        expect_refused("grant.over-usr", "NotMountable", "/usr");
+        assert_int_equal(test_client_shell(client, sandbox, "test -x /usr/bin/env", NULL), 0);
 }
 
 static void test_nothing_appears_in_the_hosts_mounts(void **state) {
@@ -392,6 +424,8 @@ int main(void) {
                 grant_test(test_appears_and_disappears),
                 grant_test(test_a_running_app_sees_it_come_and_go),
                 grant_test(test_second_item_fails_and_the_first_is_undone),
+                grant_test(test_second_item_fails_inside_and_the_first_is_undone),
+                grant_test(test_failed_set_brings_back_what_it_took_away),
                 grant_test(test_second_capability_fails_and_the_first_is_undone),
                 grant_test(test_failure_names_manifest_and_capability),
                 grant_test(test_optional_source_may_be_missing),

@@ -97,35 +97,71 @@ static void test_lists_show_only_ones_own(void **state G_GNUC_UNUSED) {
         assert_int_equal(g_strv_length(root_sees), 2);
 }
 
-static void expect_unreachable(TestClient *client, const char *sandbox) {
-        static const char *const methods[][2] = {
-                { "org.freedesktop.DBus.Properties", "GetAll" }, /* with an argument */
-                { TEST_SANDBOX, "Freeze" },
-                { "org.freedesktop.DBus.Introspectable", "Introspect" },
-        };
-        g_auto(sd_bus_error) run_error = SD_BUS_ERROR_NULL, stop_error = SD_BUS_ERROR_NULL,
-                             grant_error = SD_BUS_ERROR_NULL;
+/* Calls that a client could try on an object. */
+static const struct {
+        const char *interface, *method, *argument;
+} probes[] = {
+        { "org.freedesktop.DBus.Properties", "GetAll", TEST_SANDBOX },
+        { "org.freedesktop.DBus.Properties", "GetAll", "org.freedesktop.DBus.Peer" },
+        { "org.freedesktop.DBus.Introspectable", "Introspect", NULL },
+        { TEST_SANDBOX, "Freeze", NULL },
+        { TEST_SANDBOX, "Thaw", NULL },
+        { TEST_SANDBOX, "NoSuchMethod", NULL },
+};
+
+/* What the answer says, in which every @name is a '?'. */
+static char *ask(TestClient *client, const char *path, const char *name, size_t probe) {
+        g_autoptr(sd_bus_message) reply = NULL;
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autofree char *text = NULL;
+        size_t size;
+        int r = call_method(client, path, probes[probe].interface, probes[probe].method, probes[probe].argument, &reply,
+                            &error);
+
+        if (r < 0)
+                text = g_strdup_printf("%s: %s", error.name, error.message);
+        else {
+                const char *introspection;
+
+                if (sd_bus_message_read(reply, "s", &introspection) >= 0)
+                        text = g_strdup(introspection);
+                else {
+                        FILE *stream = open_memstream(&text, &size);
+
+                        assert_true(sd_bus_message_dump(reply, stream, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY) >= 0);
+                        (void) fclose(stream);
+                }
+        }
+
+        g_auto(GStrv) parts = g_strsplit(text, name, -1);
+
+        return g_strjoinv("?", parts);
+}
+
+/* One that is hidden answers as one that never was, to the letter. */
+static void expect_unreachable(TestClient *client, const char *hidden, const char *never) {
         TestRequest request = { .argv = TEST_STRV("/bin/true") };
+        sd_bus_error errors[3] = { SD_BUS_ERROR_NULL, SD_BUS_ERROR_NULL, SD_BUS_ERROR_NULL };
+        int results[3];
 
-        test_expect_error(test_client_run(client, sandbox, &request, NULL, &run_error), &run_error,
-                          SD_BUS_ERROR_UNKNOWN_OBJECT, NULL);
-        test_expect_error(test_client_stop(client, sandbox, 0, &stop_error), &stop_error, SD_BUS_ERROR_UNKNOWN_OBJECT,
-                          NULL);
-        test_expect_error(test_client_change(client, sandbox, "Grant", TEST_STRV("owners.low"), &grant_error),
-                          &grant_error, SD_BUS_ERROR_UNKNOWN_OBJECT, NULL);
-        for (size_t i = 0; i < G_N_ELEMENTS(methods); i++) {
-                g_autoptr(sd_bus_message) reply = NULL;
-                g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-                const char *text = "";
-                int r = call_method(client, sandbox, methods[i][0], methods[i][1], i == 0 ? TEST_SANDBOX : NULL, &reply,
-                                    &error);
+        results[0] = test_client_run(client, hidden, &request, NULL, &errors[0]);
+        results[1] = test_client_stop(client, hidden, 0, &errors[1]);
+        results[2] = test_client_change(client, hidden, "Grant", TEST_STRV("owners.low"), &errors[2]);
+        for (size_t i = 0; i < G_N_ELEMENTS(results); i++) {
+                assert_true(results[i] < 0);
+                /* a path that nobody but root can have is no object at all */
+                if (!sd_bus_error_has_name(&errors[i], "org.bulkhead.Bulkhead1.Error.NoSuchSandbox") &&
+                    !sd_bus_error_has_name(&errors[i], SD_BUS_ERROR_UNKNOWN_OBJECT))
+                        fail_msg("A hidden sandbox answers %s: %s", errors[i].name, errors[i].message);
+                sd_bus_error_free(&errors[i]);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(probes); i++) {
+                g_autofree char *of_hidden = ask(client, hidden, "hidden", i), *of_never = ask(client, never, "never", i);
 
-                /* sd-bus answers Introspect for every path: then without a word of ours */
-                if (r >= 0 && g_str_equal(methods[i][1], "Introspect")) {
-                        assert_true(sd_bus_message_read(reply, "s", &text) >= 0);
-                        assert_null(strstr(text, TEST_SANDBOX));
-                } else
-                        test_expect_error(r, &error, SD_BUS_ERROR_UNKNOWN_OBJECT, NULL);
+                if (!g_str_equal(of_hidden, of_never))
+                        fail_msg("%s.%s tells a hidden sandbox from none: '%s' and '%s'", probes[i].interface,
+                                 probes[i].method, of_hidden, of_never);
+                assert_null(strstr(of_hidden, "<interface name=\"" TEST_SANDBOX));
         }
 }
 
@@ -142,30 +178,40 @@ static char *path_of(uid_t owner, const char *name) {
 
 static void test_objects_of_others_do_not_exist(void **state G_GNUC_UNUSED) {
         g_autofree char *of_root = create(root, "hidden"), *of_second = create(second, "hidden");
-        g_autofree char *full_root = path_of(0, "hidden"), *full_second = path_of(SECOND_MEMBER_UID, "hidden");
+        g_autofree char *full_root = path_of(0, "hidden"), *full_second = path_of(SECOND_MEMBER_UID, "hidden"),
+                        *never_root = path_of(0, "never"), *never_second = path_of(SECOND_MEMBER_UID, "never");
         g_auto(GStrv) sees = test_client_list(member);
 
         assert_int_equal(g_strv_length(sees), 0);
-        expect_unreachable(member, of_root);
-        expect_unreachable(member, of_second);
-        expect_unreachable(member, full_root);
-        expect_unreachable(member, full_second);
+        assert_string_equal(of_root, TEST_BUS_PATH "/sandbox/hidden");
+        assert_string_equal(of_second, of_root);
+        expect_unreachable(member, of_root, TEST_BUS_PATH "/sandbox/never");
+        expect_unreachable(member, full_root, never_root);
+        expect_unreachable(member, full_second, never_second);
         assert_int_equal(test_client_shell(root, of_root, "exit 5", NULL), 5);
+        test_client_subscribe(root);
         assert_int_equal(test_client_shell(root, full_second, "exit 6", NULL), 6);
         assert_int_equal(test_client_shell(second, of_second, "exit 7", NULL), 7);
 }
 
-/* Unknown to be there, unknown by name: the same words for both. */
+/* One that is hidden and one that never was get the same words. */
 static void test_names_of_others_are_not_told(void **state G_GNUC_UNUSED) {
-        static const char *const names[] = { "hidden", "0:hidden" };
+        static const struct {
+                const char *name, *error;
+        } cases[] = {
+                { "hidden", "NoSuchSandbox" },
+                { "never", "NoSuchSandbox" },
+                /* not a name that anybody but root may say */
+                { "0:hidden", "InvalidName" },
+                { "0:never", "InvalidName" },
+        };
 
         g_free(create(root, "hidden"));
-
-        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
-                int r = call_method(member, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", names[i], NULL, &error);
+                int r = call_method(member, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", cases[i].name, NULL, &error);
 
-                test_expect_error(r, &error, "NoSuchSandbox", names[i]);
+                test_expect_error(r, &error, cases[i].error, cases[i].name);
         }
 }
 
@@ -206,9 +252,14 @@ static void test_root_reaches_everybodys(void **state G_GNUC_UNUSED) {
         test_expect_ok(call_method(root, TEST_BUS_PATH, TEST_MANAGER, "GetSandbox", name, &reply, &error), &error, name);
         assert_true(sd_bus_message_read(reply, "o", &path) >= 0);
         assert_string_equal(path, expected);
+        test_client_subscribe(root); /* not the creating connection */
         assert_int_equal(test_client_shell(root, path, "exit 5", NULL), 5);
         test_expect_ok(test_client_stop(root, path, 0, &error), &error, "Stop");
-        expect_unreachable(member, of_member);
+
+        g_auto(GStrv) left = test_client_list(member);
+
+        assert_null(*left);
+        assert_string_equal(of_member, TEST_BUS_PATH "/sandbox/theirs");
 }
 
 static void test_two_owners_may_use_one_name(void **state G_GNUC_UNUSED) {
@@ -225,8 +276,7 @@ static void test_signals_are_for_the_owner_only(void **state G_GNUC_UNUSED) {
 
         /* even for a member that asks for every signal there is */
         assert_true(sd_bus_match_signal(test_client_get_bus(member), NULL, NULL, NULL, NULL, NULL, NULL, NULL) >= 0);
-        test_expect_ok(call_method(member, TEST_BUS_PATH, TEST_MANAGER, "Subscribe", NULL, NULL, &error), &error,
-                       "Subscribe");
+        test_client_subscribe(member);
         test_expect_ok(test_client_launch(root, &request, &program, &error), &error, "Launch");
         assert_int_equal(test_client_wait(root, program.process, 10 * TEST_USEC_PER_SEC, NULL), 0);
         test_client_idle(member, 200 * 1000);
