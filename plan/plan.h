@@ -192,8 +192,11 @@ typedef struct PlanItem {
         GPtrArray *origins; /* owned PlanOrigin *, at least one, in the order they asked */
         union {
                 struct {
-                        char *source; /* owned; absolute host path, normalized */
+                        char *source; /* owned; absolute host path, normalized, or "fd:N" */
                         PlanBindFlags flags;
+                        bool has_caller; /* the app stands for this uid and gid, not for the source's owner */
+                        uint32_t uid, gid;
+                        char *folder; /* owned; the source is resolved inside it, without links; NULL = anywhere */
                 } bind;
                 struct {
                         char *value;      /* owned; what programs get */
@@ -238,6 +241,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
  * conflict. The target "/" and targets in /proc and /sys and "/dev" itself are refused. */
 int plan_add_bind(Plan *plan, const PlanOrigin *origin, const char *source, const char *target,
                   PlanBindFlags flags, Error *error);
+
+/* The same for what a caller of the bus shows: @source may also be "fd:N", N being the number under which the
+ * descriptor goes to the shim beside the plan. With a @caller (NULL = root) the app stands for that caller and sees
+ * what is not the caller's as a stranger would: a folder that one may open can hold files that one may not. */
+typedef struct PlanCaller {
+        uint32_t uid, gid;  /* of the host, never 0 */
+        const char *folder; /* as in PlanItem; a source by descriptor has none */
+} PlanCaller;
+int plan_add_caller_bind(Plan *plan, const PlanOrigin *origin, const PlanCaller *caller, const char *source,
+                         const char *target, PlanBindFlags flags, Error *error);
+
+/* The number of a source "fd:N"; -EINVAL for any other. */
+int plan_source_get_fd_number(const char *source, uint32_t *ret);
 
 /* @separator counts for APPEND and PREPEND; NULL = "". A name is refused that is empty or has '='. */
 int plan_add_env(Plan *plan, const PlanOrigin *origin, const char *name, const char *value, PlanEnvMode mode,
