@@ -56,7 +56,6 @@ typedef struct Entry {
 } Entry;
 
 static int read_id(const JsonCursor *at, void *userdata) {
-        const char *const *contract_ids = gateway_get_contract_ids();
         const char *const *ids = gateway_get_ids();
         Entry *entry = userdata;
         const char *id;
@@ -66,15 +65,7 @@ static int read_id(const JsonCursor *at, void *userdata) {
         if (r < 0)
                 return r;
         entry->ops = gateway_find(id);
-        if (entry->ops)
-                return 0;
-        if (g_strv_contains(contract_ids, id)) {
-                g_autofree char *list = g_strjoinv(", ", (char **) ids);
-
-                return json_error(at, "Gateway '%s' is not built in this version, expected one of: %s", id,
-                                  list);
-        }
-        return json_error_choice(at, "gateway", id, contract_ids, ids);
+        return entry->ops ? 0 : json_error_choice(at, "gateway", id, ids, ids);
 }
 
 static int read_rows(const JsonCursor *at, void *userdata) {

@@ -16,7 +16,7 @@
 
 struct Store {
         gatomicrefcount n_refs;
-        GPtrArray *findings;     /* owned StoreFinding * */
+        GPtrArray *findings;     /* owned Finding * */
         GPtrArray *capabilities; /* owned references, by name; of one name the default comes first */
         GHashTable *defaults;    /* name -> Capability, not owned */
         GHashTable *on_request;  /* name -> Capability, not owned */
@@ -55,28 +55,9 @@ static void file_free(void *userdata) {
         g_free(file);
 }
 
-static void finding_free(void *userdata) {
-        StoreFinding *finding = userdata;
-
-        g_free(finding->file);
-        g_free(finding->path);
-        g_free(finding->text);
-        g_free(finding);
-}
-
 static void store_add_finding(Store *store, bool is_error, const char *file, unsigned line, unsigned column,
                               const char *path, const char *text) {
-        StoreFinding *finding = g_new0(StoreFinding, 1);
-
-        *finding = (StoreFinding){
-                .is_error = is_error,
-                .line = line,
-                .column = column,
-                .file = g_utf8_make_valid(file, -1),
-                .path = g_strdup(path),
-                .text = g_utf8_make_valid(text, -1),
-        };
-        g_ptr_array_add(store->findings, finding);
+        g_ptr_array_add(store->findings, finding_new(is_error, file, line, column, path, text));
 }
 
 G_GNUC_PRINTF(3, 4)
@@ -388,7 +369,8 @@ static void read_template(StoreLoad *load, const char *name, const char *path, c
         for (guint i = 0; i < findings->len; i++) {
                 const TemplateFinding *finding = g_ptr_array_index(findings, i);
 
-                store_add_finding(load->store, true, path, finding->line, 0, "", finding->text);
+                store_add_finding(load->store, true, path, finding->line, finding->column, "",
+                                  finding->text);
         }
         if (template)
                 g_hash_table_replace(load->store->templates, g_steal_pointer(&stem),
@@ -403,20 +385,6 @@ static const StoreKind kind_defaults = { "default manifests", ".json", MANIFEST_
                                          read_default };
 static const StoreKind kind_templates = { "templates", ".conf", TEMPLATE_SIZE_MAX, false, read_template };
 
-static int compare_findings(const void *a, const void *b) {
-        const StoreFinding *x = *(const StoreFinding *const *) a, *y = *(const StoreFinding *const *) b;
-        int r;
-
-        r = strcmp(x->file, y->file);
-        if (r != 0)
-                return r;
-        if (x->line != y->line)
-                return x->line < y->line ? -1 : 1;
-        if (x->column != y->column)
-                return x->column < y->column ? -1 : 1;
-        return strcmp(x->text, y->text);
-}
-
 static int compare_capabilities(const void *a, const void *b) {
         const Capability *x = *(const Capability *const *) a, *y = *(const Capability *const *) b;
         int r = strcmp(capability_get_name(x), capability_get_name(y));
@@ -428,7 +396,7 @@ static Store *store_new(void) {
         Store *store = g_new0(Store, 1);
 
         g_atomic_ref_count_init(&store->n_refs);
-        store->findings = g_ptr_array_new_with_free_func(finding_free);
+        store->findings = findings_new();
         store->capabilities = g_ptr_array_new_with_free_func((GDestroyNotify) capability_unref);
         store->defaults = g_hash_table_new(g_str_hash, g_str_equal);
         store->on_request = g_hash_table_new(g_str_hash, g_str_equal);
@@ -454,7 +422,7 @@ Store *store_load(const Places *places) {
                 load_manifests(&load, &kind_manifests, places->manifest_folders);
                 load_kind(&load, &kind_templates, places->template_folders, NULL);
         }
-        g_ptr_array_sort(load.store->findings, compare_findings);
+        findings_sort(load.store->findings);
         g_ptr_array_sort(load.store->capabilities, compare_capabilities);
         load.store->hash = g_strdup(g_checksum_get_string(checksum));
         return load.store;

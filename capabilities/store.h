@@ -12,18 +12,11 @@
 #include <glib.h>
 
 #include "capabilities/capability.h"
+#include "capabilities/finding.h"
 #include "capabilities/template.h"
 #include "plan/plan.h"
 #include "util/error.h"
 #include "util/places.h"
-
-typedef struct StoreFinding {
-        bool is_error; /* else a warning */
-        char *file;    /* owned */
-        unsigned line, column;
-        char *path; /* owned; JSON Pointer, "" if it makes no sense */
-        char *text; /* owned */
-} StoreFinding;
 
 typedef struct Store Store;
 
@@ -33,7 +26,7 @@ Store *store_ref(Store *store);
 void store_unref(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_unref)
 
-const GPtrArray *store_get_findings(const Store *store);     /* of StoreFinding, by file, line, column */
+const GPtrArray *store_get_findings(const Store *store);     /* of Finding, by file, line, column */
 const GPtrArray *store_get_capabilities(const Store *store); /* of Capability, by name; defaults too */
 Capability *store_find_capability(const Store *store, const char *name); /* not a new reference; or NULL */
 Template *store_find_template(const Store *store, const char *name);     /* likewise; "default" always exists */

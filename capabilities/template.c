@@ -40,7 +40,7 @@ struct Template {
 typedef struct TemplateRead {
         Template *template;  /* not owned */
         GPtrArray *findings; /* not owned */
-        unsigned line;
+        unsigned line, column;
         bool has_upper, has_environment;
 } TemplateRead;
 
@@ -70,6 +70,7 @@ static void finding_add(TemplateRead *read, const char *format, ...) {
         finding->text = g_strdup_vprintf(format, args);
         va_end(args);
         finding->line = read->line;
+        finding->column = read->column;
         g_ptr_array_add(read->findings, finding);
 }
 
@@ -579,14 +580,18 @@ static void unknown_key(TemplateRead *read, const char *section, const char *nam
 
 static void read_key(TemplateRead *read, const char *section, char *line, unsigned *seen) {
         char *value = strchr(line, '=');
+        unsigned value_column;
 
         if (!value) {
                 finding_add(read, "'%s' is not understood, expected [Section], Key=value or # comment", line);
                 return;
         }
         *value++ = '\0';
-        g_strstrip(line);
-        g_strstrip(value);
+        while (g_ascii_isspace(*value))
+                value++;
+        value_column = read->column + (unsigned) g_utf8_pointer_to_offset(line, value);
+        g_strchomp(line);
+        g_strchomp(value);
         for (size_t i = 0; i < G_N_ELEMENTS(template_keys); i++) {
                 const TemplateKey *key = &template_keys[i];
 
@@ -596,6 +601,7 @@ static void read_key(TemplateRead *read, const char *section, char *line, unsign
                         finding_add(read, "%s= stands in line %u already, expected it once", line, seen[i]);
                 else {
                         seen[i] = read->line;
+                        read->column = value_column;
                         key->read(read, key, value);
                 }
                 return;
@@ -621,11 +627,14 @@ static void read_lines(TemplateRead *read, const char *text) {
         for (read->line = 1; lines[read->line - 1]; read->line++) {
                 char *line = lines[read->line - 1];
 
+                read->column = 1;
                 if (!line_is_text(line)) {
                         finding_add(read, "The line is not UTF-8 text without control characters");
                         continue;
                 }
-                g_strstrip(line);
+                read->column = (unsigned) strspn(line, " \t") + 1;
+                line += read->column - 1;
+                g_strchomp(line);
                 if (line[0] == '\0' || line[0] == '#')
                         continue;
                 if (line[0] == '[') {

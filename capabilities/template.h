@@ -16,8 +16,8 @@
 typedef struct Template Template;
 
 typedef struct TemplateFinding {
-        unsigned line;
-        char *text; /* owned */
+        unsigned line, column; /* of the line's text, or of the value that is wrong; 0 = the whole file */
+        char *text;            /* owned */
 } TemplateFinding;
 
 /* Reads @text (NUL-terminated); keys that are not given have the compiled-in default's values. Every finding is

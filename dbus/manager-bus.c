@@ -308,7 +308,7 @@ static int method_explain(sd_bus_message *message, void *userdata, sd_bus_error 
 
 /* ---- the service itself ---- */
 
-static int append_finding(sd_bus_message *reply, const StoreFinding *finding) {
+static int append_finding(sd_bus_message *reply, const Finding *finding) {
         int r = sd_bus_message_open_container(reply, SD_BUS_TYPE_STRUCT, "suuss");
 
         if (r >= 0)

@@ -43,6 +43,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GatewayConfig, gateway_config_free)
  * win over those that other gateways set). */
 const GatewayOps *gateway_find(const char *id);  /* or NULL */
 const GatewayOps *gateway_get(size_t i);         /* NULL past the last one */
-/* NULL-terminated: the ids of those that are there, and all ids of the contract, built in this version or not. */
-const char *const *gateway_get_ids(void);
-const char *const *gateway_get_contract_ids(void);
+const char *const *gateway_get_ids(void);        /* NULL-terminated */

@@ -7,16 +7,18 @@
 
 #include "gateways/gateway.h"
 
-extern const GatewayOps gateway_env_ops, gateway_file_ops;
+extern const GatewayOps gateway_cgroups_ops, gateway_dbus_ops, gateway_devicenode_ops, gateway_env_ops,
+        gateway_file_ops, gateway_network_ops, gateway_pulseaudio_ops, gateway_wayland_ops;
 
 static const GatewayOps *const gateways[] = {
         &gateway_file_ops,
+        &gateway_network_ops,
+        &gateway_pulseaudio_ops,
+        &gateway_devicenode_ops,
+        &gateway_dbus_ops,
+        &gateway_cgroups_ops,
+        &gateway_wayland_ops,
         &gateway_env_ops, /* last: a manifest's own variables win over those that other gateways set */
-};
-
-/* What manifests may name by the contract; those that have no row above are not in this version. */
-static const char *const contract_ids[] = {
-        "file", "devicenode", "env", "cgroups", "network", "dbus", "pulseaudio", "wayland", NULL,
 };
 
 const GatewayOps *gateway_find(const char *id) {
@@ -36,8 +38,4 @@ const char *const *gateway_get_ids(void) {
         for (size_t i = 0; i < G_N_ELEMENTS(gateways); i++)
                 ids[i] = gateways[i]->id;
         return ids;
-}
-
-const char *const *gateway_get_contract_ids(void) {
-        return contract_ids;
 }

@@ -85,26 +85,9 @@ static char *format_origins(const PlanItem *item) {
         return g_string_free(text, FALSE);
 }
 
-static void bind_to_cells(const PlanItem *item, char **cells) {
-        g_autofree char *source = plan_text_escape(item->bind.source);
-
-        cells[COLUMN_VALUE] = g_strdup_printf("<- %s", source);
-        cells[COLUMN_MODE] = g_strconcat(item->bind.flags & PLAN_BIND_WRITABLE ? "writable" : "read-only",
-                                         item->bind.flags & PLAN_BIND_OPTIONAL ? ",optional" : "",
-                                         item->bind.flags & PLAN_BIND_RECURSIVE ? ",recursive" : "", NULL);
-}
-
-static void env_to_cells(const PlanItem *item, char **cells) {
-        g_autofree char *value = plan_text_escape(item->env.value);
-
-        cells[COLUMN_VALUE] = g_strdup_printf("= %s", value);
-        cells[COLUMN_MODE] = g_strdup(plan_env_mode_to_string(item->env.mode));
-}
-
 /* ---- for programs ---- */
 
-/* JSON has no bytes: what is no UTF-8 becomes U+FFFD. */
-static json_t *text_to_json(const char *text) {
+json_t *plan_text_to_json(const char *text) {
         g_autofree char *valid = NULL;
 
         if (!text)
@@ -112,26 +95,6 @@ static json_t *text_to_json(const char *text) {
         valid = g_utf8_make_valid(text, -1);
         return json_string(valid);
 }
-
-static void bind_to_json(const PlanItem *item, json_t *object) {
-        json_object_set_new(object, "source", text_to_json(item->bind.source));
-        json_object_set_new(object, "writable", json_boolean(item->bind.flags & PLAN_BIND_WRITABLE));
-        json_object_set_new(object, "optional", json_boolean(item->bind.flags & PLAN_BIND_OPTIONAL));
-        json_object_set_new(object, "recursive", json_boolean(item->bind.flags & PLAN_BIND_RECURSIVE));
-}
-
-static void env_to_json(const PlanItem *item, json_t *object) {
-        json_object_set_new(object, "value", text_to_json(item->env.value));
-        json_object_set_new(object, "mode", json_string(plan_env_mode_to_string(item->env.mode)));
-}
-
-static const struct {
-        void (*to_cells)(const PlanItem *item, char **cells); /* fills VALUE and MODE */
-        void (*to_json)(const PlanItem *item, json_t *object);
-} kinds[_PLAN_KIND_MAX] = {
-        [PLAN_BIND] = { bind_to_cells, bind_to_json },
-        [PLAN_ENV] = { env_to_cells, env_to_json },
-};
 
 char *plan_print_text(const Plan *plan) {
         g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify) g_strfreev);
@@ -141,10 +104,13 @@ char *plan_print_text(const Plan *plan) {
         for (guint i = 0; i < plan_get_size(plan); i++) {
                 const PlanItem *item = plan_get_item(plan, i);
                 char **cells = g_new0(char *, _COLUMN_MAX + 1);
+                PlanCells shown = { 0 };
 
                 cells[COLUMN_KIND] = g_strdup(plan_kind_to_string(item->kind));
                 cells[COLUMN_KEY] = plan_text_escape(item->key);
-                kinds[item->kind].to_cells(item, cells);
+                plan_item_ops(item)->print_text(item, &shown);
+                cells[COLUMN_VALUE] = shown.value;
+                cells[COLUMN_MODE] = shown.mode;
                 cells[COLUMN_ORIGINS] = format_origins(item);
                 g_ptr_array_add(rows, cells);
                 for (int c = 0; c < _COLUMN_MAX; c++) {
@@ -167,6 +133,14 @@ char *plan_print_text(const Plan *plan) {
         return g_string_free(text, FALSE);
 }
 
+void plan_item_format(const PlanItem *item, char **ret_value, char **ret_mode) {
+        PlanCells shown = { 0 };
+
+        plan_item_ops(item)->print_text(item, &shown);
+        *ret_value = shown.value;
+        *ret_mode = shown.mode;
+}
+
 static json_t *origins_to_json(const PlanItem *item) {
         json_t *array = json_array();
 
@@ -174,8 +148,8 @@ static json_t *origins_to_json(const PlanItem *item) {
                 const PlanOrigin *origin = item->origins->pdata[i];
                 json_t *object = json_object();
 
-                json_object_set_new(object, "capability", text_to_json(origin->capability));
-                json_object_set_new(object, "file", text_to_json(origin->file));
+                json_object_set_new(object, "capability", plan_text_to_json(origin->capability));
+                json_object_set_new(object, "file", plan_text_to_json(origin->file));
                 json_object_set_new(object, "line", json_integer(origin->line));
                 json_object_set_new(object, "column", json_integer(origin->column));
                 json_array_append_new(array, object);
@@ -192,8 +166,8 @@ char *plan_print_json(const Plan *plan) {
                 json_t *object = json_object();
 
                 json_object_set_new(object, "kind", json_string(plan_kind_to_string(item->kind)));
-                json_object_set_new(object, "key", text_to_json(item->key));
-                kinds[item->kind].to_json(item, object);
+                json_object_set_new(object, "key", plan_text_to_json(item->key));
+                plan_item_ops(item)->print_json(item, object);
                 json_object_set_new(object, "origins", origins_to_json(item));
                 json_array_append_new(array, object);
         }

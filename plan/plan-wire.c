@@ -20,54 +20,9 @@ char **plan_strings_take(const char **strings) {
         return copy;
 }
 
-/* ---- writing ---- */
-
-static void bind_put(WireWriter *writer, const PlanItem *item) {
-        wire_put_string(writer, item->bind.source);
-        wire_put_u32(writer, (uint32_t) item->bind.flags);
-}
-
-static void env_put(WireWriter *writer, const PlanItem *item) {
-        wire_put_string(writer, item->env.value);
-        wire_put_string(writer, plan_env_mode_to_string(item->env.mode));
-}
-
-/* ---- reading ---- */
-
-static int item_broken(Error *error) {
+int plan_item_broken(Error *error) {
         return error_set_errnof(error, EBADMSG, "Plan ends early or is not well formed");
 }
-
-static int bind_get(WireReader *reader, Plan *plan, const PlanOrigin *origin, const char *key, Error *error) {
-        const char *source = wire_get_string(reader);
-        uint32_t flags = wire_get_u32(reader);
-
-        if (reader->failed || !source)
-                return item_broken(error);
-        return plan_add_bind(plan, origin, source, key, (PlanBindFlags) flags, error);
-}
-
-static int env_get(WireReader *reader, Plan *plan, const PlanOrigin *origin, const char *key, Error *error) {
-        const char *value = wire_get_string(reader);
-        const char *mode = wire_get_string(reader);
-
-        if (reader->failed || !value || !mode)
-                return item_broken(error);
-        if (plan_env_mode_from_string(mode) < 0) {
-                g_autofree char *text = plan_text_excerpt(mode);
-
-                return error_setf(error, ERROR_UNSUPPORTED, "Mode '%s' of a variable is unknown", text);
-        }
-        return plan_add_env(plan, origin, key, value, plan_env_mode_from_string(mode), NULL, error);
-}
-
-static const struct {
-        void (*put)(WireWriter *writer, const PlanItem *item);
-        int (*get)(WireReader *reader, Plan *plan, const PlanOrigin *origin, const char *key, Error *error);
-} kinds[_PLAN_KIND_MAX] = {
-        [PLAN_BIND] = { bind_put, bind_get },
-        [PLAN_ENV] = { env_put, env_get },
-};
 
 void plan_put(WireWriter *writer, const Plan *plan) {
         WireWriter block = WIRE_WRITER_NULL;
@@ -88,7 +43,7 @@ void plan_put(WireWriter *writer, const Plan *plan) {
                         wire_put_u32(&block, origin->line);
                         wire_put_u32(&block, origin->column);
                 }
-                kinds[item->kind].put(&block, item);
+                plan_item_ops(item)->put(&block, item);
                 wire_put_bytes(writer, block.bytes, block.size);
         }
         if (block.error < 0 && writer->error == 0)
@@ -101,7 +56,7 @@ static int get_origins(WireReader *reader, GPtrArray **ret, Error *error) {
         uint32_t n = wire_get_u32(reader);
 
         if (reader->failed)
-                return item_broken(error);
+                return plan_item_broken(error);
         if (n == 0 || n > PLAN_ORIGINS_MAX)
                 return error_setf(error, ERROR_INVALID_ARGS, "Item has %u origins, 1 to %d were expected", n,
                                   PLAN_ORIGINS_MAX);
@@ -112,7 +67,7 @@ static int get_origins(WireReader *reader, GPtrArray **ret, Error *error) {
                 uint32_t column = wire_get_u32(reader);
 
                 if (reader->failed)
-                        return item_broken(error);
+                        return plan_item_broken(error);
                 g_ptr_array_add(origins, plan_origin_new(capability, file, line, column));
         }
         *ret = g_steal_pointer(&origins);
@@ -128,7 +83,7 @@ static int get_item(WireReader *reader, Plan *plan, Error *error) {
         int r;
 
         if (reader->failed || !kind_name || !key)
-                return item_broken(error);
+                return plan_item_broken(error);
         if (kind < 0) {
                 g_autofree char *text = plan_text_excerpt(kind_name);
 
@@ -141,11 +96,17 @@ static int get_item(WireReader *reader, Plan *plan, Error *error) {
         }
         r = get_origins(reader, &origins, error);
         if (r >= 0)
-                r = kinds[kind].get(reader, plan, origins->pdata[0], key, error);
+                r = plan_kind_find_ops(kind)->get(reader, plan, origins->pdata[0], key, error);
         if (r < 0)
                 return r;
         /* The plan is ours alone until it is returned: its items may be written to. */
         item = (PlanItem *) plan_find_item(plan, kind, key);
+        if (!item) {
+                g_autofree char *text = plan_text_excerpt(key);
+
+                return error_setf(error, ERROR_INVALID_ARGS, "%s '%s' has a content of another name", kind_name,
+                                  text);
+        }
         for (guint i = 1; i < origins->len; i++) {
                 r = plan_item_add_origin(item, origins->pdata[i], error);
                 if (r < 0)
@@ -159,7 +120,7 @@ int plan_get(WireReader *reader, Plan **ret, Error *error) {
         uint32_t n = wire_get_u32(reader);
 
         if (reader->failed)
-                return item_broken(error);
+                return plan_item_broken(error);
         if (n > PLAN_ITEMS_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "Plan of %u items, at most %d are possible", n,
                                   PLAN_ITEMS_MAX);
@@ -169,7 +130,7 @@ int plan_get(WireReader *reader, Plan **ret, Error *error) {
 
                 block.bytes = wire_get_bytes(reader, &block.size);
                 if (!block.bytes)
-                        return item_broken(error);
+                        return plan_item_broken(error);
                 r = get_item(&block, plan, error);
                 if (r < 0)
                         return error_prefixf(error, r, "Item %u of a plan", i);

@@ -4,28 +4,45 @@
 #include <string.h>
 
 #include "plan/plan-private.h"
-#include "util/enum-table.h"
 #include "util/limits.h"
 
 struct Plan {
         GPtrArray *items; /* owned PlanItem *, sorted by kind and key, unique by both */
 };
 
-static const char *const plan_kind_names[_PLAN_KIND_MAX] = {
-        [PLAN_BIND] = "bind",
-        [PLAN_ENV] = "env",
+/* A new kind is one row here. */
+static const PlanKindOps *const plan_kinds[_PLAN_KIND_MAX] = {
+        [PLAN_BIND] = &plan_bind_ops,
+        [PLAN_ENV] = &plan_env_ops,
+        [PLAN_DEVICE] = &plan_device_ops,
+        [PLAN_LIMIT] = &plan_limit_ops,
+        [PLAN_RULE] = &plan_rule_ops,
+        [PLAN_LINK] = &plan_link_ops,
+        [PLAN_BUS_RULE] = &plan_bus_rule_ops,
+        [PLAN_BUS] = &plan_bus_ops,
+        [PLAN_SOCKET] = &plan_socket_ops,
 };
 
-ENUM_TABLE_DEFINE(plan_kind, PlanKind, _PLAN_KIND_MAX)
+const PlanKindOps *plan_item_ops(const PlanItem *item) {
+        return plan_kinds[item->kind];
+}
 
-static const char *const plan_env_mode_names[_PLAN_ENV_MODE_MAX] = {
-        [PLAN_ENV_DEFAULT] = "default",
-        [PLAN_ENV_SET] = "set",
-        [PLAN_ENV_APPEND] = "append",
-        [PLAN_ENV_PREPEND] = "prepend",
-};
+const PlanKindOps *plan_kind_find_ops(PlanKind kind) {
+        return (int) kind >= 0 && kind < _PLAN_KIND_MAX ? plan_kinds[kind] : NULL;
+}
 
-ENUM_TABLE_DEFINE(plan_env_mode, PlanEnvMode, _PLAN_ENV_MODE_MAX)
+const char *plan_kind_to_string(PlanKind kind) {
+        const PlanKindOps *ops = plan_kind_find_ops(kind);
+
+        return ops ? ops->name : NULL;
+}
+
+PlanKind plan_kind_from_string(const char *name) {
+        for (int i = 0; name && i < _PLAN_KIND_MAX; i++)
+                if (strcmp(plan_kinds[i]->name, name) == 0)
+                        return (PlanKind) i;
+        return _PLAN_KIND_INVALID;
+}
 
 /* ---- origins ---- */
 
@@ -57,7 +74,7 @@ static bool origin_is_equal(const PlanOrigin *a, const PlanOrigin *b) {
                g_strcmp0(a->file, b->file) == 0;
 }
 
-static int origin_check(const PlanOrigin *origin, Error *error) {
+int plan_origin_check(const PlanOrigin *origin, Error *error) {
         if (!origin->capability || !origin->capability[0])
                 return error_setf(error, ERROR_INVALID_ARGS, "Origin without the name of a capability");
         if (strlen(origin->capability) > CAPABILITY_NAME_MAX)
@@ -67,6 +84,10 @@ static int origin_check(const PlanOrigin *origin, Error *error) {
                 return error_setf(error, ERROR_INVALID_ARGS, "File name of an origin is longer than %d bytes",
                                   PATH_SIZE_MAX - 1);
         return 0;
+}
+
+int plan_origin_blame(const PlanOrigin *origin, int r, Error *error) {
+        return r < 0 ? error_set_place(error, r, origin->file, origin->line, origin->column, NULL) : 0;
 }
 
 char *plan_origin_format(const PlanOrigin *origin) {
@@ -83,45 +104,6 @@ char *plan_origin_format(const PlanOrigin *origin) {
 
 /* ---- items ---- */
 
-/* What differs between the kinds, next to each other: a new kind is one row. */
-typedef struct KindOps {
-        void (*done)(PlanItem *item);
-        void (*copy)(PlanItem *to, const PlanItem *from);
-        bool (*is_equal)(const PlanItem *a, const PlanItem *b);
-} KindOps;
-
-static void bind_done(PlanItem *item) {
-        g_clear_pointer(&item->bind.source, g_free);
-}
-
-static void bind_copy(PlanItem *to, const PlanItem *from) {
-        to->bind.source = g_strdup(from->bind.source);
-        to->bind.flags = from->bind.flags;
-}
-
-static bool bind_is_equal(const PlanItem *a, const PlanItem *b) {
-        return a->bind.flags == b->bind.flags && strcmp(a->bind.source, b->bind.source) == 0;
-}
-
-static void env_done(PlanItem *item) {
-        g_clear_pointer(&item->env.value, g_free);
-}
-
-static void env_copy(PlanItem *to, const PlanItem *from) {
-        to->env.value = g_strdup(from->env.value);
-        to->env.mode = from->env.mode;
-}
-
-/* How a variable came to its value does not matter to the programs that get it. */
-static bool env_is_equal(const PlanItem *a, const PlanItem *b) {
-        return strcmp(a->env.value, b->env.value) == 0;
-}
-
-static const KindOps kinds[_PLAN_KIND_MAX] = {
-        [PLAN_BIND] = { bind_done, bind_copy, bind_is_equal },
-        [PLAN_ENV] = { env_done, env_copy, env_is_equal },
-};
-
 static PlanItem *item_new(PlanKind kind, const char *key, const PlanOrigin *origin) {
         PlanItem *item = g_new0(PlanItem, 1);
 
@@ -134,7 +116,7 @@ static PlanItem *item_new(PlanKind kind, const char *key, const PlanOrigin *orig
 }
 
 static void item_free(PlanItem *item) {
-        kinds[item->kind].done(item);
+        plan_item_ops(item)->clear(item);
         g_ptr_array_unref(item->origins);
         g_free(item->key);
         g_free(item);
@@ -145,12 +127,24 @@ static PlanItem *item_copy(const PlanItem *item) {
 
         for (guint i = 0; i < item->origins->len; i++)
                 g_ptr_array_add(copy->origins, plan_origin_copy(item->origins->pdata[i]));
-        kinds[item->kind].copy(copy, item);
+        plan_item_ops(item)->copy(copy, item);
         return copy;
 }
 
 bool plan_item_is_equal(const PlanItem *a, const PlanItem *b) {
-        return a->kind == b->kind && strcmp(a->key, b->key) == 0 && kinds[a->kind].is_equal(a, b);
+        return a->kind == b->kind && strcmp(a->key, b->key) == 0 && plan_item_ops(a)->is_equal(a, b);
+}
+
+bool plan_item_covers(const PlanItem *wide, const PlanItem *narrow) {
+        return wide->kind == narrow->kind && strcmp(wide->key, narrow->key) == 0 &&
+               plan_item_ops(wide)->covers(wide, narrow);
+}
+
+void plan_item_clear_nothing(PlanItem *item G_GNUC_UNUSED) {
+}
+
+bool plan_item_is_same(const PlanItem *a G_GNUC_UNUSED, const PlanItem *b G_GNUC_UNUSED) {
+        return true;
 }
 
 int plan_item_add_origin(PlanItem *item, const PlanOrigin *origin, Error *error) {
@@ -175,8 +169,7 @@ int plan_item_blame(const PlanItem *item, int r, Error *error) {
         return error_set_place(error, r, origin->file, origin->line, origin->column, NULL);
 }
 
-/* Everybody who has asked so far, for a conflict's message. Caller frees. */
-static char *item_format_origins(const PlanItem *item) {
+char *plan_item_format_origins(const PlanItem *item) {
         GString *text = g_string_new(NULL);
 
         for (guint i = 0; i < item->origins->len; i++) {
@@ -237,7 +230,7 @@ static bool plan_search(const Plan *plan, PlanKind kind, const char *key, guint 
         return false;
 }
 
-static PlanItem *plan_find(const Plan *plan, PlanKind kind, const char *key) {
+PlanItem *plan_find(const Plan *plan, PlanKind kind, const char *key) {
         guint i;
 
         return plan_search(plan, kind, key, &i) ? plan->items->pdata[i] : NULL;
@@ -256,9 +249,8 @@ const PlanItem *plan_get_item(const Plan *plan, guint i) {
         return plan->items->pdata[i];
 }
 
-/* Makes room for a new item, which the caller completes; its key is not in the plan yet. */
-static int plan_insert(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *origin, PlanItem **ret,
-                       Error *error) {
+int plan_insert(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *origin, PlanItem **ret,
+                Error *error) {
         PlanItem *item;
         guint i;
 
@@ -270,6 +262,49 @@ static int plan_insert(Plan *plan, PlanKind kind, const char *key, const PlanOri
         g_ptr_array_insert(plan->items, (int) i, item);
         *ret = item;
         return 0;
+}
+
+int plan_insert_or_find(Plan *plan, PlanKind kind, const char *key, const PlanOrigin *origin, PlanItem **ret,
+                        Error *error) {
+        PlanItem *item = plan_find(plan, kind, key);
+        int r;
+
+        if (!item) {
+                r = plan_insert(plan, kind, key, origin, ret, error);
+                return r < 0 ? r : 1;
+        }
+        r = plan_item_add_origin(item, origin, error);
+        if (r < 0)
+                return r;
+        *ret = item;
+        return 0;
+}
+
+int plan_merge(Plan *plan, const Plan *other, Error *error) {
+        g_autoptr(Plan) merged = plan_copy(plan);
+        GPtrArray *before;
+
+        for (guint i = 0; i < other->items->len; i++) {
+                const PlanItem *item = other->items->pdata[i];
+
+                for (guint j = 0; j < item->origins->len; j++) {
+                        int r = plan_item_ops(item)->add(merged, item->origins->pdata[j], item, error);
+
+                        if (r < 0)
+                                return r;
+                }
+        }
+        before = plan->items;
+        plan->items = merged->items;
+        merged->items = before;
+        return 0;
+}
+
+int plan_flags_check(const char *what, unsigned flags, unsigned all, Error *error) {
+        if ((flags & ~all) == 0)
+                return 0;
+        return error_setf(error, ERROR_INVALID_ARGS, "Flags %#x of a %s, at most %#x were expected", flags, what,
+                          all);
 }
 
 /* ---- paths ---- */
@@ -323,233 +358,4 @@ int plan_path_check(const char *what, const char *path, Error *error) {
         normal_text = plan_text_escape(normal);
         return error_setf(error, ERROR_INVALID_ARGS, "%s '%s' is not in its normal form, '%s'", what,
                           given_text, normal_text);
-}
-
-/* What the sandbox is made of: a bind over it would replace a wall. /dev is the template's own tmpfs, in
- * which nodes and sockets may stand; /proc and /sys have masked parts that a bind below would show again. */
-static const struct {
-        const char *path;
-        bool below; /* also what lies below it */
-} reserved_targets[] = {
-        { "/", false },
-        { "/dev", false },
-        { "/proc", true },
-        { "/sys", true },
-};
-
-static int target_check(const char *target, Error *error) {
-        int r;
-
-        r = plan_path_check("Target", target, error);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < G_N_ELEMENTS(reserved_targets); i++) {
-                const char *path = reserved_targets[i].path;
-                size_t size = strlen(path);
-
-                if (strncmp(target, path, size) != 0)
-                        continue;
-                if (target[size] == '\0')
-                        return error_setf(error, ERROR_INVALID_ARGS, "Nothing can be bound on '%s'", path);
-                if (reserved_targets[i].below && target[size] == '/')
-                        return error_setf(error, ERROR_INVALID_ARGS, "Nothing can be bound below '%s'", path);
-        }
-        return 0;
-}
-
-/* ---- binds ---- */
-
-static int bind_conflict(const PlanItem *item, const PlanOrigin *origin, const char *source, Error *error) {
-        g_autofree char *target = plan_text_escape(item->key);
-        g_autofree char *old_source = plan_text_escape(item->bind.source);
-        g_autofree char *new_source = plan_text_escape(source);
-        g_autofree char *old = item_format_origins(item);
-        g_autofree char *new = plan_origin_format(origin);
-
-        return error_setf(error, ERROR_CONFLICTING_CAPABILITIES,
-                          "Target '%s' is asked for with source '%s' by %s and with source '%s' by %s",
-                          target, old_source, old, new_source, new);
-}
-
-static int add_bind(Plan *plan, const PlanOrigin *origin, const char *source, const char *target,
-                    PlanBindFlags flags, Error *error) {
-        PlanItem *item;
-        int r;
-
-        r = origin_check(origin, error);
-        if (r >= 0)
-                r = plan_path_check("Source", source, error);
-        if (r >= 0)
-                r = target_check(target, error);
-        if (r >= 0 && ((unsigned) flags & ~(unsigned) _PLAN_BIND_FLAGS_ALL))
-                r = error_setf(error, ERROR_INVALID_ARGS, "Flags %#x of a bind, at most %#x were expected",
-                               (unsigned) flags, (unsigned) _PLAN_BIND_FLAGS_ALL);
-        if (r < 0)
-                return r;
-
-        item = plan_find(plan, PLAN_BIND, target);
-        if (!item) {
-                r = plan_insert(plan, PLAN_BIND, target, origin, &item, error);
-                if (r < 0)
-                        return r;
-                item->bind.source = g_strdup(source);
-                item->bind.flags = flags;
-                return 0;
-        }
-        if (strcmp(item->bind.source, source) != 0)
-                return bind_conflict(item, origin, source, error);
-        r = plan_item_add_origin(item, origin, error);
-        if (r < 0)
-                return r;
-        item->bind.flags = ((item->bind.flags | flags) & ~PLAN_BIND_OPTIONAL) |
-                           (item->bind.flags & flags & PLAN_BIND_OPTIONAL);
-        return 0;
-}
-
-int plan_add_bind(Plan *plan, const PlanOrigin *origin, const char *source, const char *target,
-                  PlanBindFlags flags, Error *error) {
-        int r = add_bind(plan, origin, source, target, flags, error);
-
-        return r < 0 ? error_set_place(error, r, origin->file, origin->line, origin->column, NULL) : 0;
-}
-
-/* ---- environment ---- */
-
-static int env_name_check(const char *name, size_t size, Error *error) {
-        g_autofree char *text = NULL;
-
-        if (size == 0)
-                return error_setf(error, ERROR_INVALID_ARGS, "Variable without a name");
-        if (size > ENV_NAME_MAX)
-                return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Name of a variable has %zu bytes, at most %d can be", size, ENV_NAME_MAX);
-        if (!memchr(name, '=', size))
-                return 0;
-        text = plan_text_escape(name);
-        return error_setf(error, ERROR_INVALID_ARGS, "Name of a variable '%s' has a '='", text);
-}
-
-static int env_value_check(const char *name, size_t size, Error *error) {
-        g_autofree char *text = NULL;
-
-        if (size <= ENV_VALUE_MAX)
-                return 0;
-        text = plan_text_escape(name);
-        return error_setf(error, ERROR_LIMIT_REACHED,
-                          "Value of the variable '%s' has %zu bytes, at most %d can be", text, size,
-                          ENV_VALUE_MAX);
-}
-
-int plan_environment_check(char *const *environment, Error *error) {
-        for (size_t i = 0; environment && environment[i]; i++) {
-                const char *equals = strchr(environment[i], '=');
-                g_autofree char *name = NULL;
-                int r;
-
-                if (i >= ENVIRONMENT_MAX)
-                        return error_setf(error, ERROR_LIMIT_REACHED, "More than %d variables",
-                                          ENVIRONMENT_MAX);
-                if (!equals)
-                        return error_setf(error, ERROR_INVALID_ARGS,
-                                          "Entry %zu of the environment has no '=', NAME=value was expected",
-                                          i);
-                name = g_strndup(environment[i], (size_t) (equals - environment[i]));
-                r = env_name_check(name, strlen(name), error);
-                if (r >= 0)
-                        r = env_value_check(name, strlen(equals + 1), error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int env_conflict(const PlanItem *item, const PlanOrigin *origin, const char *value, Error *error) {
-        g_autofree char *name = plan_text_escape(item->key);
-        g_autofree char *old_value = plan_text_excerpt(item->env.value);
-        g_autofree char *new_value = plan_text_excerpt(value);
-        g_autofree char *old = item_format_origins(item);
-        g_autofree char *new = plan_origin_format(origin);
-
-        return error_setf(error, ERROR_CONFLICTING_CAPABILITIES,
-                          "Variable '%s' is set to '%s' by %s and to '%s' by %s", name, old_value, old,
-                          new_value, new);
-}
-
-/* DEFAULT and SET over what is there. Who asked for a value that does not count is no origin of the one that
- * does, in whichever order they came. */
-static int env_settle(PlanItem *item, const PlanOrigin *origin, const char *value, PlanEnvMode mode,
-                      Error *error) {
-        bool equal = strcmp(item->env.value, value) == 0;
-        int r;
-
-        if (mode == PLAN_ENV_DEFAULT)
-                return equal ? plan_item_add_origin(item, origin, error) : 0;
-        if (!equal && item->env.mode != PLAN_ENV_DEFAULT)
-                return env_conflict(item, origin, value, error);
-        if (equal) {
-                r = plan_item_add_origin(item, origin, error);
-                if (r < 0)
-                        return r;
-        } else {
-                g_ptr_array_set_size(item->origins, 0);
-                g_ptr_array_add(item->origins, plan_origin_copy(origin));
-                g_free(item->env.value);
-                item->env.value = g_strdup(value);
-        }
-        item->env.mode = PLAN_ENV_SET;
-        return 0;
-}
-
-static int env_compose(PlanItem *item, const PlanOrigin *origin, const char *value, PlanEnvMode mode,
-                       const char *separator, Error *error) {
-        bool append = mode == PLAN_ENV_APPEND;
-        g_autofree char *composed = NULL;
-        int r;
-
-        composed = g_strconcat(append ? item->env.value : value, separator ?: "",
-                               append ? value : item->env.value, NULL);
-        r = env_value_check(item->key, strlen(composed), error);
-        if (r >= 0)
-                r = plan_item_add_origin(item, origin, error);
-        if (r < 0)
-                return r;
-        g_free(item->env.value);
-        item->env.value = g_steal_pointer(&composed);
-        item->env.mode = mode;
-        return 0;
-}
-
-static int add_env(Plan *plan, const PlanOrigin *origin, const char *name, const char *value,
-                   PlanEnvMode mode, const char *separator, Error *error) {
-        PlanItem *item;
-        int r;
-
-        r = origin_check(origin, error);
-        if (r >= 0)
-                r = env_name_check(name, strlen(name), error);
-        if (r >= 0)
-                r = env_value_check(name, strlen(value), error);
-        if (r >= 0 && !plan_env_mode_to_string(mode))
-                r = error_setf(error, ERROR_INVALID_ARGS, "Mode %d of a variable is unknown", (int) mode);
-        if (r < 0)
-                return r;
-
-        item = plan_find(plan, PLAN_ENV, name);
-        if (item && (mode == PLAN_ENV_APPEND || mode == PLAN_ENV_PREPEND))
-                return env_compose(item, origin, value, mode, separator, error);
-        if (item)
-                return env_settle(item, origin, value, mode, error);
-        r = plan_insert(plan, PLAN_ENV, name, origin, &item, error);
-        if (r < 0)
-                return r;
-        item->env.value = g_strdup(value);
-        item->env.mode = mode;
-        return 0;
-}
-
-int plan_add_env(Plan *plan, const PlanOrigin *origin, const char *name, const char *value, PlanEnvMode mode,
-                 const char *separator, Error *error) {
-        int r = add_env(plan, origin, name, value, mode, separator, error);
-
-        return r < 0 ? error_set_place(error, r, origin->file, origin->line, origin->column, NULL) : 0;
 }

@@ -19,7 +19,9 @@
 typedef enum ShimMessageType {
         /* service -> shim */
         SHIM_START = 1,  /* Spec. Once. DONE when init is ready; SHIM_TIMINGS comes before it */
-        SHIM_APPLY = 2,  /* Plan: the one wanted, whole. DONE: it is in force, or the one before still is */
+        SHIM_APPLY = 2,  /* Plan: the one wanted, whole; then u32 n, and n times u32: the numbers of the descriptors
+                          * that come along, for sources "fd:N". The shim keeps them as long as the plan in force
+                          * names them. DONE: it is in force, or the one before still is */
         SHIM_RUN = 3,    /* ShimRun, descriptors 0, 1, 2 (none with a terminal). RAN, and with it the terminal's
                           * other end if one was asked for */
         SHIM_SIGNAL = 4, /* u32 run (0 = every process but init), i32 signal. DONE */

@@ -11,9 +11,7 @@
 #include <stdint.h>
 
 #include "util/error.h"
-
-/* A container's view of ids is 16 bit wide for the oldest programs; everything fits in that. */
-#define ID_RANGE_COUNT 65536u
+#include "util/limits.h"
 
 typedef struct IdPool IdPool;
 

@@ -13,10 +13,10 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "capabilities/settings.h"
 #include "config.h"
 #include "dbus/bus.h"
 #include "service/manager.h"
-#include "service/settings.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/places.h"
@@ -214,8 +214,11 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         settings = settings_load(arguments.config ?: places->config_file, places->config_folder);
-        for (guint i = 0; i < settings->warnings->len; i++)
-                log_warning("%s", (const char *) settings->warnings->pdata[i]);
+        for (guint i = 0; i < settings->findings->len; i++) {
+                g_autofree char *text = finding_format(settings->findings->pdata[i]);
+
+                log_warning("%s", text);
+        }
         r = service_run(&arguments, places, settings, &error);
         if (r < 0)
                 log_failure(LOG_ERR, &error, "Cannot go on");

@@ -81,9 +81,9 @@ static void log_findings(const Store *store) {
         const GPtrArray *findings = store_get_findings(store);
 
         for (guint i = 0; i < findings->len; i++) {
-                const StoreFinding *finding = findings->pdata[i];
+                g_autofree char *text = finding_format(findings->pdata[i]);
 
-                log_warning("%s:%u:%u: %s", finding->file, finding->line, finding->column, finding->text);
+                log_warning("%s", text);
         }
 }
 
@@ -429,15 +429,10 @@ GPtrArray *manager_get_warnings(const Manager *manager) {
         GPtrArray *warnings = g_ptr_array_new_with_free_func(g_free);
         const GPtrArray *findings = store_get_findings(manager->store);
 
-        for (guint i = 0; i < manager->settings->warnings->len; i++)
-                g_ptr_array_add(warnings, g_strdup(manager->settings->warnings->pdata[i]));
-        for (guint i = 0; i < findings->len; i++) {
-                const StoreFinding *finding = findings->pdata[i];
-
-                g_ptr_array_add(warnings, g_strdup_printf("%s:%u:%u: %s%s%s", finding->file, finding->line,
-                                                          finding->column, finding->path,
-                                                          *finding->path ? ": " : "", finding->text));
-        }
+        for (guint i = 0; i < manager->settings->findings->len; i++)
+                g_ptr_array_add(warnings, finding_format(manager->settings->findings->pdata[i]));
+        for (guint i = 0; i < findings->len; i++)
+                g_ptr_array_add(warnings, finding_format(findings->pdata[i]));
         return warnings;
 }
 

@@ -9,10 +9,10 @@
  */
 #include <systemd/sd-event.h>
 
+#include "capabilities/settings.h"
 #include "capabilities/store.h"
 #include "service/process.h"
 #include "service/sandbox.h"
-#include "service/settings.h"
 #include "util/places.h"
 
 typedef struct ManagerEvents {

@@ -10,9 +10,9 @@
 #include <glib.h>
 #include <sys/types.h>
 
+#include "capabilities/settings.h"
 #include "plan/shim-message.h"
 #include "plan/spec.h"
-#include "service/settings.h"
 #include "util/error.h"
 
 /* ERROR_ACCESS_DENIED. */

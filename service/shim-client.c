@@ -571,6 +571,7 @@ void shim_client_apply(ShimClient *client, const Plan *plan, ShimDone done, void
         WireWriter writer = WIRE_WRITER_NULL;
 
         plan_put(&writer, plan);
+        wire_put_u32(&writer, 0);
         client_ask(client, SHIM_APPLY, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
                    (Request){ .done = done, .userdata = userdata });
 }

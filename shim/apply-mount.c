@@ -8,7 +8,9 @@
  * away again.
  */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,17 +49,26 @@ static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanI
                 .gid_outside = spec->id_base + (st->st_gid == 0 && !is_writable ? 0 : spec->app_gid),
                 .count = 1,
         };
+        if (item->bind.has_caller) {
+                map.uid_inside = item->bind.uid;
+                map.gid_inside = item->bind.gid;
+                map.gid_outside = spec->id_base + spec->app_gid;
+        }
         g_autofree char *key = g_strdup_printf("%u:%u:%u", map.uid_inside, map.gid_inside, map.gid_outside);
         int *cached = g_hash_table_lookup(applier->idmaps, key);
         int r;
 
-        if (is_writable && (st->st_uid == 0 || st->st_gid == 0) && !spec->map_host_root)
+        if (is_writable && item->bind.has_caller && st->st_uid != item->bind.uid)
+                return error_setf(error, ERROR_ACCESS_DENIED,
+                                  "'%s' belongs to user %u, and only who owns a thing may show it for writing",
+                                  item->bind.source, st->st_uid);
+        if (is_writable && !item->bind.has_caller && (st->st_uid == 0 || st->st_gid == 0) && !spec->map_host_root)
                 return error_setf(
                         error, ERROR_NOT_MOUNTABLE,
                         "'%s' belongs to %s of the host, for which no app may stand: give it another "
                         "owner, or show it read-only",
                         item->bind.source, st->st_uid == 0 ? "user 0" : "group 0");
-        if (!is_writable && st->st_uid == 0) {
+        if (!item->bind.has_caller && !is_writable && st->st_uid == 0) {
                 *ret_fd = container_get_userns_fd(applier->container);
                 return 0;
         }
@@ -74,6 +85,38 @@ static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanI
         return 0;
 }
 
+/*
+ * Opens the source for mounting: a descriptor that a caller has shown, a path inside a folder that a policy names,
+ * resolved without any link, or a path that a manifest names. Returns the detached tree or a negative errno.
+ */
+static int open_source(Applier *applier, const PlanItem *item) {
+        unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                         (item->bind.flags & PLAN_BIND_RECURSIVE ? AT_RECURSIVE : 0);
+        const char *source = item->bind.source, *folder = item->bind.folder;
+        autofd int folder_fd = -EBADF, source_fd = -EBADF;
+        uint32_t number;
+        int fd;
+
+        if (plan_source_get_fd_number(source, &number) >= 0) {
+                const int *shown = g_hash_table_lookup(applier->sources, GUINT_TO_POINTER(number));
+
+                if (!shown)
+                        return -EBADF;
+                fd = open_tree(*shown, "", flags | AT_EMPTY_PATH);
+        } else if (folder) {
+                folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (folder_fd < 0)
+                        return -errno;
+                source_fd = fs_open_in(folder_fd, strcmp(folder, "/") == 0 ? source : source + strlen(folder),
+                                       O_PATH, 0, RESOLVE_NO_SYMLINKS);
+                if (source_fd < 0)
+                        return source_fd;
+                fd = open_tree(source_fd, "", flags | AT_EMPTY_PATH);
+        } else
+                fd = open_tree(AT_FDCWD, source, flags);
+        return fd < 0 ? -errno : fd;
+}
+
 static int prepare_tree(Applier *applier, Step *step, Error *error) {
         const PlanItem *item = step->plan.to;
         const char *source = item->bind.source;
@@ -82,13 +125,11 @@ static int prepare_tree(Applier *applier, Step *step, Error *error) {
         struct stat st;
         int idmap_fd = -EBADF, r;
 
-        step->tree_fd = open_tree(AT_FDCWD, source,
-                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (is_recursive ? AT_RECURSIVE : 0));
-        if (step->tree_fd < 0 && (errno == ENOENT || errno == ENOTDIR) &&
-            (item->bind.flags & PLAN_BIND_OPTIONAL))
+        step->tree_fd = open_source(applier, item);
+        if ((step->tree_fd == -ENOENT || step->tree_fd == -ENOTDIR) && (item->bind.flags & PLAN_BIND_OPTIONAL))
                 return 0;
         if (step->tree_fd < 0)
-                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, errno,
+                return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, -step->tree_fd,
                                              "Cannot show '%s' in the sandbox", source);
         if (fstat(step->tree_fd, &st) < 0)
                 return error_set_errnof(error, errno, "Cannot look at '%s'", source);

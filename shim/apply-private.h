@@ -27,6 +27,7 @@ struct Applier {
         const Spec *spec;     /* not owned */
         Container *container; /* not owned */
         Plan *plan;           /* owned; in force */
+        GHashTable *sources;  /* number -> owned int *, what callers show by descriptor */
         GHashTable *mounts;   /* target -> owned Mount */
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         int root_fd;          /* the sandbox's "/" while steps are carried out, else -EBADF */

@@ -10,16 +10,15 @@
 /* Variables need nothing done: each program gets those of the plan in force when it starts. */
 static const ApplyOps apply_env_ops = { 0 };
 
+/* NULL for what this version cannot put in place. */
 static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_BIND] = &apply_bind_ops,
         [PLAN_ENV] = &apply_env_ops,
 };
 
-static void idmap_free(void *data) {
-        int *fd = data;
-
-        *fd = fd_close(*fd);
-        g_free(fd);
+static void fd_free(void *data) {
+        fd_closep(data);
+        g_free(data);
 }
 
 Applier *applier_new(const Spec *spec, Container *container) {
@@ -28,8 +27,9 @@ Applier *applier_new(const Spec *spec, Container *container) {
         applier->spec = spec;
         applier->container = container;
         applier->plan = plan_new();
+        applier->sources = g_hash_table_new_full(NULL, NULL, NULL, fd_free);
         applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);
-        applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, idmap_free);
+        applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, fd_free);
         applier->root_fd = -EBADF;
         return applier;
 }
@@ -38,6 +38,7 @@ void applier_free(Applier *applier) {
         if (!applier)
                 return;
         g_clear_pointer(&applier->plan, plan_free);
+        g_clear_pointer(&applier->sources, g_hash_table_unref);
         g_clear_pointer(&applier->mounts, g_hash_table_unref);
         g_clear_pointer(&applier->idmaps, g_hash_table_unref);
         g_free(applier);
@@ -58,7 +59,7 @@ static const ApplyOps *step_ops(const Step *step) {
 static void step_clear(void *data) {
         Step *step = data;
 
-        if (step->plan.verb < _PLAN_STEP_VERB_MAX && step_ops(step)->done)
+        if (step->plan.verb < _PLAN_STEP_VERB_MAX && step_ops(step) && step_ops(step)->done)
                 step_ops(step)->done(step);
         step->tree_fd = fd_close(step->tree_fd);
         step->undo_fd = fd_close(step->undo_fd);
@@ -74,6 +75,23 @@ static GArray *steps_new(const GArray *plan_steps) {
                 g_array_append_val(steps, step);
         }
         return steps;
+}
+
+/* Before anything else is done: a plan of which a part would silently be missing is not applied at all. After
+ * it every step has its ops. */
+static int check_steps(const GArray *steps, Error *error) {
+        for (guint i = 0; i < steps->len; i++) {
+                const Step *step = &g_array_index(steps, Step, i);
+                const PlanItem *item = step_item(step);
+                int r;
+
+                if (step_ops(step))
+                        continue;
+                r = error_setf(error, ERROR_UNSUPPORTED, "This version cannot put a %s in place yet",
+                               plan_kind_to_string(item->kind));
+                return plan_item_blame(item, r, error);
+        }
+        return 0;
 }
 
 static int prepare_steps(Applier *applier, GArray *steps, Error *error) {
@@ -125,13 +143,41 @@ static int carry_out_inside(Applier *applier, GArray *steps, Error *error) {
         return r;
 }
 
-int apply_plan(Applier *applier, Plan *wanted_plan, Error *error) {
+void applier_add_source(Applier *applier, uint32_t number, int fd) {
+        int *kept = g_new(int, 1);
+
+        *kept = fd;
+        g_hash_table_replace(applier->sources, GUINT_TO_POINTER(number), kept);
+}
+
+/* Lets go of descriptors that the plan in force does not name. */
+static void forget_sources(Applier *applier) {
+        g_autoptr(GHashTable) named = g_hash_table_new(NULL, NULL);
+        GHashTableIter iter;
+        gpointer number;
+
+        for (guint i = 0; i < plan_get_size(applier->plan); i++) {
+                const PlanItem *item = plan_get_item(applier->plan, i);
+                uint32_t n;
+
+                if (item->kind == PLAN_BIND && plan_source_get_fd_number(item->bind.source, &n) >= 0)
+                        g_hash_table_add(named, GUINT_TO_POINTER(n));
+        }
+        g_hash_table_iter_init(&iter, applier->sources);
+        while (g_hash_table_iter_next(&iter, &number, NULL))
+                if (!g_hash_table_contains(named, number))
+                        g_hash_table_iter_remove(&iter);
+}
+
+static int change_plan(Applier *applier, Plan *wanted_plan, Error *error) {
         g_autoptr(Plan) wanted = wanted_plan;
         g_autoptr(GArray) plan_steps = plan_diff(applier->plan, wanted);
         g_autoptr(GArray) steps = steps_new(plan_steps);
         int r;
 
-        r = prepare_steps(applier, steps, error);
+        r = check_steps(steps, error);
+        if (r >= 0)
+                r = prepare_steps(applier, steps, error);
         if (r < 0)
                 return r;
         if (steps->len > 0) {
@@ -144,4 +190,11 @@ int apply_plan(Applier *applier, Plan *wanted_plan, Error *error) {
         plan_free(applier->plan);
         applier->plan = g_steal_pointer(&wanted);
         return 0;
+}
+
+int apply_plan(Applier *applier, Plan *wanted, Error *error) {
+        int r = change_plan(applier, wanted, error);
+
+        forget_sources(applier);
+        return r;
 }

@@ -21,6 +21,9 @@ Applier *applier_new(const Spec *spec, Container *container);
 void applier_free(Applier *applier); /* closes descriptors; what is mounted ends with the container */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Applier, applier_free)
 
+/* Takes @fd: a source "fd:@number" of the next plan. It is kept as long as the plan in force names it. */
+void applier_add_source(Applier *applier, uint32_t number, int fd);
+
 /* Takes @wanted, also on failure. After a failure the plan before is in force, and @error names the item's
  * manifest place. */
 int apply_plan(Applier *applier, Plan *wanted, Error *error);

@@ -353,6 +353,23 @@ static int require_running(const Shim *shim, Error *error) {
         return 0;
 }
 
+/* Descriptors that callers show come along with the plan that names them. */
+static int take_sources(Shim *shim, WireMessage *message, WireReader *reader, Error *error) {
+        uint32_t n = wire_get_u32(reader);
+
+        if (reader->failed || n != message->n_fds)
+                return error_setf(error, ERROR_INVALID_ARGS, "The plan comes with %zu descriptors, and names %u",
+                                  message->n_fds, n);
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t number = wire_get_u32(reader);
+
+                if (reader->failed)
+                        return error_setf(error, ERROR_INVALID_ARGS, "The plan's descriptors have no numbers");
+                applier_add_source(shim->applier, number, wire_message_steal_fd(message, i));
+        }
+        return 0;
+}
+
 static void on_apply(Shim *shim, WireMessage *message) {
         WireReader reader = wire_reader(message);
         g_autoptr(Plan) wanted = NULL;
@@ -362,6 +379,8 @@ static void on_apply(Shim *shim, WireMessage *message) {
         r = require_running(shim, &error);
         if (r >= 0)
                 r = plan_get(&reader, &wanted, &error);
+        if (r >= 0)
+                r = take_sources(shim, message, &reader, &error);
         if (r >= 0)
                 r = apply_plan(shim->applier, g_steal_pointer(&wanted), &error);
         answer_result(shim, message->header.serial, r, &error);

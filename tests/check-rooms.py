@@ -57,7 +57,7 @@ CALLS = (
 SKIPPED_FOLDERS = (".git", "__pycache__", "LICENSES", "corpus")
 # What has no comments, or is no text of ours.
 NO_SPDX_SUFFIXES = (".json", ".md", ".png", ".svg", ".bin", ".pyc")
-NO_SPDX_NAMES = (".gitignore", ".clang-format", ".editorconfig", "changelog", "format")
+NO_SPDX_NAMES = (".git", ".gitignore", ".clang-format", ".editorconfig", "changelog", "format")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)

@@ -17,7 +17,8 @@
 #define JSON_FINDINGS_MAX      1000          /* of one file; nobody reads on, and each has its path */
 #define TEMPLATE_SIZE_MAX      (64 * 1024)   /* the default one has 2 KiB */
 #define TEMPLATE_LIST_MAX      256           /* layers, hidden paths, folders, variables of a template */
-#define CAPABILITIES_MAX       4096          /* in the store, and in one request */
+#define CHECK_DEPTH_MAX        32            /* folders below a folder that `check` is told */
+#define CAPABILITIES_MAX       4096          /* in one file, and in one request */
 #define GATEWAYS_MAX           64            /* gateway entries in one capability */
 #define GATEWAY_ROWS_MAX       1024          /* config rows of one gateway entry */
 #define PLAN_ITEMS_MAX         8192          /* of one sandbox: each bind is a mount that every lookup passes */
@@ -26,6 +27,14 @@
 #define PATH_SIZE_MAX          4096          /* PATH_MAX, the terminating NUL included */
 #define ENV_NAME_MAX           256
 #define ENV_VALUE_MAX          (64 * 1024)   /* half of what the kernel takes for one string of execve(2) */
+#define GLOB_STARS_MAX         16            /* '*' in one glob: fnmatch(3) tries all ways to fill them */
+#define PORT_RANGES_MAX        256           /* of one rule; fifteen are one rule of the kernel's */
+#define DNS_NAME_MAX           253           /* RFC 1035, without the dot at the end */
+#define IFNAME_MAX             15            /* IFNAMSIZ - 1 */
+#define BUS_PATTERN_MAX        255           /* as long as a bus name may be */
+#define BUS_MEMBERS_MAX        256           /* of one rule */
+#define LIMIT_TEXT_MAX         4096          /* value of a setting; a list of every other of 1,700 CPUs */
+#define CPUS_MAX               8192          /* CONFIG_NR_CPUS goes up to it */
 
 /* A program to run */
 #define ARGV_MAX            4096
@@ -38,6 +47,7 @@
 
 /* The service */
 #define SANDBOXES_MAX      1024         /* as many ranges as the default [Ids] has; MaxSandboxes= goes up to it */
+#define ID_RANGE_COUNT     65536u       /* ids of one sandbox: the oldest programs hold them in 16 bits */
 #define SPARE_SHIMS_MAX    64           /* 0.6 MiB each */
 #define SETTINGS_SIZE_MAX  (256 * 1024) /* one file of settings */
 #define LABELS_MAX         64           /* of one sandbox */

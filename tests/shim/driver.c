@@ -237,6 +237,7 @@ int driver_apply(Driver *driver, const Plan *plan, Error *error) {
         uint32_t serial;
 
         plan_put(&writer, plan);
+        wire_put_u32(&writer, 0); /* no descriptors beside it */
         serial = driver_send(driver, SHIM_APPLY, &writer, NULL, 0);
         wire_writer_done(&writer);
         return driver_await_done(driver, serial, error);

@@ -2,14 +2,16 @@
 #include "tests/unit/rows.h"
 
 static void test_registry(void **state G_GNUC_UNUSED) {
-        const char *const *ids = gateway_get_ids(), *const *contract_ids = gateway_get_contract_ids();
+        static const char *const contract_ids[] = {
+                "file", "devicenode", "env", "cgroups", "network", "dbus", "pulseaudio", "wayland",
+        };
+        const char *const *ids = gateway_get_ids();
         const GatewayOps *last = NULL;
         size_t n = 0;
 
         for (const GatewayOps *ops; (ops = gateway_get(n)); n++) {
                 assert_ptr_equal(gateway_find(ops->id), ops);
                 assert_string_equal(ids[n], ops->id);
-                assert_true(g_strv_contains(contract_ids, ops->id));
                 assert_true(ops->config_size >= sizeof(GatewayConfig));
                 assert_non_null(ops->parse_row);
                 assert_non_null(ops->plan);
@@ -17,7 +19,8 @@ static void test_registry(void **state G_GNUC_UNUSED) {
                         assert_string_not_equal(gateway_get(i)->id, ops->id);
                 last = ops;
         }
-        assert_true(n > 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(contract_ids); i++)
+                assert_non_null(gateway_find(contract_ids[i]));
         assert_null(ids[n]);
         assert_null(gateway_get(n));
         assert_null(gateway_get(SIZE_MAX));

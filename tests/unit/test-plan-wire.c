@@ -134,6 +134,12 @@ static void put_item(WireWriter *body, const Item *item) {
                 wire_put_string(&block, item->mode);
         else
                 wire_put_u32(&block, item->flags);
+        if (strcmp(item->kind, "bind") == 0) {
+                wire_put_u8(&block, 0);
+                wire_put_u32(&block, 0);
+                wire_put_u32(&block, 0);
+                wire_put_string(&block, NULL);
+        }
         wire_put_string(&block, "a newer field of an item");
         wire_put_bytes(body, block.bytes, block.size);
         wire_writer_done(&block);

@@ -529,6 +529,54 @@ static void test_environment_check(void **state G_GNUC_UNUSED) {
                          error_setf(NULL, ERROR_LIMIT_REACHED, "many"));
 }
 
+/* What a caller of the bus shows: by descriptor, or by a path in the folder that its policy names. */
+static void test_caller_binds(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *name, *source;
+                PlanCaller caller;
+                int r;
+        } cases[] = {
+                { "a descriptor", "fd:7", { 1000, 1000, NULL }, 0 },
+                { "a path in its folder", "/srv/media/a", { 1000, 1000, "/srv/media" }, 0 },
+                { "the folder itself", "/srv/media", { 1000, 1000, "/srv/media" }, 0 },
+                { "any folder", "/a", { 1000, 1000, "/" }, 0 },
+                { "a path outside of it", "/srv/other", { 1000, 1000, "/srv/media" }, -EINVAL },
+                { "a name that begins like it", "/srv/media2", { 1000, 1000, "/srv/media" }, -EINVAL },
+                { "a descriptor in a folder", "fd:7", { 1000, 1000, "/srv" }, -EINVAL },
+                { "no number", "fd:", { 1000, 1000, NULL }, -EINVAL },
+                { "a negative number", "fd:-1", { 1000, 1000, NULL }, -EINVAL },
+                { "user 0", "/a", { 0, 1000, NULL }, -EINVAL },
+                { "group 0", "/a", { 1000, 0, NULL }, -EINVAL },
+                { "no user", "/a", { UINT32_MAX, 1000, NULL }, -EINVAL },
+        };
+        PlanOrigin origin = { .capability = (char *) "BindMount" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(Plan) plan = plan_new();
+                g_auto(Error) error = ERROR_NULL;
+                int r = plan_add_caller_bind(plan, &origin, &cases[i].caller, cases[i].source, "/t", 0, &error);
+
+                if (r != cases[i].r)
+                        fail_msg("%s: %d %s", cases[i].name, r, error.message ?: "");
+                assert_int_equal(r < 0, error.message != NULL);
+                assert_int_equal(plan_get_size(plan), r < 0 ? 0 : 1);
+        }
+}
+
+/* The same source at the same target, but for somebody else, is another thing. */
+static void test_caller_binds_conflict(void **state G_GNUC_UNUSED) {
+        PlanOrigin origin = { .capability = (char *) "BindMount" };
+        PlanCaller first = { 1000, 1000, NULL }, second = { 1001, 1001, NULL };
+        g_autoptr(Plan) plan = plan_new(), copy = NULL;
+
+        assert_int_equal(plan_add_caller_bind(plan, &origin, &first, "fd:1", "/t", 0, NULL), 0);
+        assert_int_equal(plan_add_caller_bind(plan, &origin, &first, "fd:1", "/t", 0, NULL), 0);
+        assert_true(plan_add_caller_bind(plan, &origin, &second, "fd:1", "/t", 0, NULL) < 0);
+        assert_true(plan_add_caller_bind(plan, &origin, NULL, "fd:1", "/t", 0, NULL) < 0);
+        copy = plan_copy(plan);
+        assert_true(plan_item_is_equal(plan_get_item(plan, 0), plan_get_item(copy, 0)));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables),
@@ -547,6 +595,8 @@ int main(void) {
                 cmocka_unit_test(test_separator),
                 cmocka_unit_test(test_bad_env),
                 cmocka_unit_test(test_env_limits),
+                cmocka_unit_test(test_caller_binds),
+                cmocka_unit_test(test_caller_binds_conflict),
                 cmocka_unit_test(test_order_and_find),
                 cmocka_unit_test(test_copy_and_equal),
                 cmocka_unit_test(test_origin_format),

@@ -9,7 +9,7 @@
 
 #include <glib/gstdio.h>
 
-#include "service/settings.h"
+#include "capabilities/settings.h"
 #include "util/limits.h"
 
 static void test_defaults(void **state G_GNUC_UNUSED) {
@@ -24,7 +24,7 @@ static void test_defaults(void **state G_GNUC_UNUSED) {
         assert_int_equal(settings->ids_count, 65536 * 1024);
         assert_false(settings->allow_privileged);
         assert_false(settings->has_policy);
-        assert_int_equal(settings->warnings->len, 0);
+        assert_int_equal(settings->findings->len, 0);
 }
 
 static void test_all_keys(void **state G_GNUC_UNUSED) {
@@ -35,7 +35,7 @@ static void test_all_keys(void **state G_GNUC_UNUSED) {
                        "Compatibility=strict\nDefaultTemplate=media\nMaxSandboxes=10\nMaxSandboxesPerUser=5\n"
                        "SpareShims=0\nAllowPrivileged=true\n[Ids]\nBase=0x10000\nCount=131072\n"
                        "[Network]\nNAT=no\n[Session]\nRuntimeDir=/run/user/7\n");
-        assert_int_equal(settings->warnings->len, 0);
+        assert_int_equal(settings->findings->len, 0);
         assert_string_equal(settings->bus, "session");
         assert_true(settings->softwarecontainer);
         assert_string_equal(settings->compatibility, "strict");
@@ -50,37 +50,44 @@ static void test_all_keys(void **state G_GNUC_UNUSED) {
 
 static void test_findings(void **state G_GNUC_UNUSED) {
         static const struct {
-                const char *text, *warning;
+                const char *text, *finding;
         } cases[] = {
-                { "[Service]\nBuss=system\n", "b.conf:2: Unknown key 'Buss' in section 'Service'" },
-                { "[Servce]\nBus=system\n", "b.conf:1: Unknown section 'Servce'" },
-                { "[Service\n", "b.conf:1: A section is written [Name]" },
-                { "[Service] x\n", "b.conf:1: A section is written [Name]" },
-                { "Bus=system\n", "b.conf:1: Expected a section before the first key" },
-                { "[Service]\n\nBus\n", "b.conf:3: Expected Key=Value" },
-                { "[Service]\nBus=\n", "b.conf:2: Bus= is empty" },
+                { "[Service]\nBuss=system\n",
+                  "b.conf:2:1: Unknown key Buss= in [Service]; did you mean 'Bus'" },
+                { "[Servce]\nBus=system\n",
+                  "b.conf:1:1: Unknown section [Servce]"
+                  "; did you mean 'Service', expected one of: Service, Ids, Network, Session, Policy NAME" },
+                { "[Service\n", "b.conf:1:1: Section '[Service' has no ']' at its end" },
+                { "[Service] x\n", "b.conf:1:1: Section '[Service] x' has no ']' at its end" },
+                { "Bus=system\n", "b.conf:1:1: 'Bus=system' stands before the first [Section]" },
+                { "[Service]\n\nBus\n",
+                  "b.conf:3:1: 'Bus' is not understood, expected [Section], Key=value or # comment" },
+                { "[Service]\nBus=\n", "b.conf:2:5: Bus= is empty, expected a value" },
                 { "[Service]\nAllowPrivileged=maybe\n",
-                  "b.conf:2: AllowPrivileged= is 'maybe', not yes or no" },
+                  "b.conf:2:17: AllowPrivileged='maybe' is not understood, expected yes or no" },
                 { "[Service]\nCompatibility=loose\n",
-                  "b.conf:2: Compatibility= is 'loose', not one of: safe strict" },
+                  "b.conf:2:15: Compatibility='loose' is unknown, expected one of: safe, strict" },
                 { "[Service]\nMaxSandboxes=0\n",
-                  "b.conf:2: MaxSandboxes= is '0', not a number from 1 to 1024" },
+                  "b.conf:2:14: MaxSandboxes='0' is out of range, expected a number from 1 to 1024" },
                 { "[Service]\nMaxSandboxes=1025\n",
-                  "b.conf:2: MaxSandboxes= is '1025', not a number from 1 to 1024" },
+                  "b.conf:2:14: MaxSandboxes='1025' is out of range, expected a number from 1 to 1024" },
                 { "[Service]\nMaxSandboxes=ten\n",
-                  "b.conf:2: MaxSandboxes= is 'ten', not a number from 1 to 1024" },
-                { "[Service]\nSpareShims=-1\n", "b.conf:2: SpareShims= is '-1', not a number from 0 to 64" },
+                  "b.conf:2:14: MaxSandboxes='ten' is out of range, expected a number from 1 to 1024" },
+                { "[Service]\nSpareShims=-1\n",
+                  "b.conf:2:12: SpareShims='-1' is out of range, expected a number from 0 to 64" },
                 { "[Ids]\nBase=65535\n",
-                  "b.conf:2: Base= is '65535', not a number from 65536 to 4294967295" },
-                { "[Service]\nBus=\xff\n", "b.conf:2: The line is not UTF-8 text" },
+                  "b.conf:2:6: Base='65535' is out of range, expected a number from 65536 to 4294967295" },
+                { "[Service]\nBus=\xff\n", "b.conf:2:1: The line is not UTF-8 text" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autoptr(Settings) settings = settings_new();
 
                 settings_parse(settings, "b.conf", cases[i].text);
-                assert_int_equal(settings->warnings->len, 1);
-                assert_string_equal(settings->warnings->pdata[0], cases[i].warning);
+                assert_int_equal(settings->findings->len, 1);
+                g_autofree char *line = finding_format(settings->findings->pdata[0]);
+
+                assert_string_equal(line, cases[i].finding);
                 assert_string_equal(settings->bus, "system");
                 assert_int_equal(settings->sandboxes_max, 1024);
         }
@@ -96,7 +103,7 @@ static void test_policy(void **state G_GNUC_UNUSED) {
 
                 settings_parse(settings, "b.conf", texts[i]);
                 assert_true(settings->has_policy);
-                assert_int_equal(settings->warnings->len, 1);
+                assert_int_equal(settings->findings->len, 1);
         }
 }
 
@@ -105,7 +112,7 @@ static void test_ids_past_the_end(void **state G_GNUC_UNUSED) {
         g_autoptr(Settings) settings = settings_new();
 
         settings_parse(settings, "b.conf", "[Ids]\nBase=0xfffe0000\nCount=131072\n");
-        assert_int_equal(settings->warnings->len, 1);
+        assert_int_equal(settings->findings->len, 1);
         assert_int_equal(settings->ids_base, 0x70000000);
         assert_int_equal(settings->ids_count, 65536 * 1024);
 }
@@ -139,8 +146,8 @@ static void test_files_in_order(void **state G_GNUC_UNUSED) {
         assert_string_equal(settings->bus, "three");
         assert_string_equal(settings->default_template, "main");
         assert_int_equal(settings->spare_shims, 2);
-        assert_int_equal(settings->warnings->len, 1); /* the one that is too large */
-        assert_non_null(strstr(settings->warnings->pdata[0], "50.conf"));
+        assert_int_equal(settings->findings->len, 1); /* the one that is too large */
+        assert_true(g_str_has_suffix(((const Finding *) settings->findings->pdata[0])->file, "50.conf"));
 
         static const char *const names[] = {
                 "main", "20.conf", "10.conf", "30.conf~", ".40.conf", "50.conf"
@@ -154,7 +161,7 @@ static void test_files_in_order(void **state G_GNUC_UNUSED) {
 static void test_no_files(void **state G_GNUC_UNUSED) {
         g_autoptr(Settings) settings = settings_load("/nonexistent/b.conf", "/nonexistent/b.conf.d");
 
-        assert_int_equal(settings->warnings->len, 0);
+        assert_int_equal(settings->findings->len, 0);
 }
 
 int main(void) {

@@ -88,7 +88,7 @@ static char *format_store_findings(const Fixture *fixture, const Store *store) {
         GString *text = g_string_new(NULL);
 
         for (guint i = 0; i < findings->len; i++) {
-                const StoreFinding *finding = g_ptr_array_index(findings, i);
+                const Finding *finding = g_ptr_array_index(findings, i);
 
                 assert_true(g_str_has_prefix(finding->file, fixture->root));
                 g_string_append_printf(text, "%s %s:%u:%u %s %s\n", finding->is_error ? "E" : "W",
@@ -398,7 +398,7 @@ static void test_templates(void **state) {
         store = store_load(fixture->places);
         assert_store_findings(
                 fixture, store,
-                "E usr/share/bulkhead/templates.d/bad.conf:2:0  Tasks='none' is not a number of tasks, "
+                "E usr/share/bulkhead/templates.d/bad.conf:2:7  Tasks='none' is not a number of tasks, "
                 "expected 1 to 4194304 or 'infinity'\n"
                 "E usr/share/bulkhead/templates.d/no name.conf:0:0  Invalid template name 'no name', "
                 "expected letters, digits, '.', '_' and '-'\n");

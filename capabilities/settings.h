@@ -4,14 +4,14 @@
 /*
  * Settings: bulkhead.conf and bulkhead.conf.d (contract section 6)
  *
- * Strict: an unknown section or key, or a value out of range, is a warning with its line, and the value
- * before stays. Reading never fails; the service starts with the rest and says so.
+ * Strict: an unknown section or key, or a value out of range, is a finding with its line, and the value before
+ * stays. Reading never fails; the service starts with the rest and says so.
  */
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "util/places.h"
+#include "capabilities/finding.h"
 
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
@@ -24,15 +24,18 @@ typedef struct Settings {
         bool allow_privileged;
         uint32_t ids_base, ids_count;
         bool has_policy;     /* a [Policy ...] section was seen */
-        GPtrArray *warnings; /* owned char *: "file:line: text" */
+        GPtrArray *findings; /* owned Finding *, in the order of reading */
 } Settings;
 
 Settings *settings_new(void); /* the defaults */
 void settings_free(Settings *settings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settings, settings_free)
 
-/* Reads @text on top of what is there; @file is for the warnings. */
+/* Reads @text on top of what is there; @file is for the findings. */
 void settings_parse(Settings *settings, const char *file, const char *text);
+
+/* Reads one file on top of what is there; one that is missing is fine. */
+void settings_read(Settings *settings, const char *file);
 
 /* The file, then the folder's *.conf in order of their names. What is missing is fine. */
 Settings *settings_load(const char *config_file, const char *config_folder);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "service/settings.h"
+#include "capabilities/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-#include "service/id-pool.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/json.h"
 #include "util/limits.h"
 
 #define IDS_BASE_DEFAULT  0x70000000u
@@ -63,7 +63,8 @@ static const Key keys[] = {
 typedef struct Parser {
         Settings *settings;
         const char *file;
-        unsigned line;
+        unsigned line, column; /* where the next finding stands */
+        unsigned value_column;
         const char *section; /* static, from the table; NULL = none or an unknown one */
 } Parser;
 
@@ -78,7 +79,7 @@ Settings *settings_new(void) {
         settings->spare_shims = 1;
         settings->ids_base = IDS_BASE_DEFAULT;
         settings->ids_count = IDS_COUNT_DEFAULT;
-        settings->warnings = g_ptr_array_new_with_free_func(g_free);
+        settings->findings = findings_new();
         return settings;
 }
 
@@ -88,20 +89,29 @@ void settings_free(Settings *settings) {
         g_free(settings->bus);
         g_free(settings->compatibility);
         g_free(settings->default_template);
-        g_ptr_array_unref(settings->warnings);
+        g_ptr_array_unref(settings->findings);
         g_free(settings);
 }
 
-G_GNUC_PRINTF(2, 3)
-static void parser_warn(Parser *parser, const char *format, ...) {
+G_GNUC_PRINTF(3, 4)
+static void parser_add(Parser *parser, bool is_error, const char *format, ...) {
         g_autofree char *text = NULL;
         va_list args;
 
         va_start(args, format);
         text = g_strdup_vprintf(format, args);
         va_end(args);
-        g_ptr_array_add(parser->settings->warnings,
-                        g_strdup_printf("%s:%u: %s", parser->file, parser->line, text));
+        g_ptr_array_add(parser->settings->findings,
+                        finding_new(is_error, parser->file, parser->line, parser->column, "", text));
+}
+
+/* "; did you mean '<nearest>'", or "". Caller frees. */
+static char *suggest(const char *word, GPtrArray *words) {
+        const char *nearest;
+
+        g_ptr_array_add(words, NULL);
+        nearest = json_nearest(word, (const char *const *) words->pdata);
+        return nearest ? g_strdup_printf("; did you mean '%s'", nearest) : g_strdup("");
 }
 
 static void parser_set_bool(Parser *parser, const Key *key, const char *value) {
@@ -112,7 +122,7 @@ static void parser_set_bool(Parser *parser, const Key *key, const char *value) {
         else if (strcmp(value, "no") == 0 || strcmp(value, "false") == 0)
                 *target = false;
         else
-                parser_warn(parser, "%s= is '%s', not yes or no", key->name, value);
+                parser_add(parser, true, "%s='%s' is not understood, expected yes or no", key->name, value);
 }
 
 static void parser_set_number(Parser *parser, const Key *key, const char *value) {
@@ -124,9 +134,10 @@ static void parser_set_number(Parser *parser, const Key *key, const char *value)
                                        &number, NULL))
                 *target = (unsigned) number;
         else
-                parser_warn(parser,
-                            "%s= is '%s', not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
-                            key->name, value, (guint64) key->min, (guint64) key->max);
+                parser_add(parser, true,
+                           "%s='%s' is out of range, expected a number from %" G_GUINT64_FORMAT
+                           " to %" G_GUINT64_FORMAT,
+                           key->name, value, (guint64) key->min, (guint64) key->max);
 }
 
 static void parser_set_string(Parser *parser, const Key *key, const char *value) {
@@ -136,7 +147,7 @@ static void parser_set_string(Parser *parser, const Key *key, const char *value)
                 g_free(*target);
                 *target = g_strdup(value);
         } else
-                parser_warn(parser, "%s= is empty", key->name);
+                parser_add(parser, true, "%s= is empty, expected a value", key->name);
 }
 
 static void parser_set_choice(Parser *parser, const Key *key, const char *value) {
@@ -144,11 +155,17 @@ static void parser_set_choice(Parser *parser, const Key *key, const char *value)
 
         if (g_strv_contains((const char *const *) words, value))
                 parser_set_string(parser, key, value);
-        else
-                parser_warn(parser, "%s= is '%s', not one of: %s", key->name, value, key->choices);
+        else {
+                g_autofree char *list = g_strjoinv(", ", words);
+                const char *nearest = json_nearest(value, (const char *const *) words);
+
+                parser_add(parser, true, "%s='%s' is unknown%s%s%s, expected one of: %s", key->name, value,
+                           nearest ? "; did you mean '" : "", nearest ?: "", nearest ? "'" : "", list);
+        }
 }
 
 static void parser_set(Parser *parser, const Key *key, const char *value) {
+        parser->column = parser->value_column;
         switch (key->type) {
         case KEY_IGNORED:
                 return;
@@ -169,43 +186,76 @@ static void parser_set(Parser *parser, const Key *key, const char *value) {
         }
 }
 
+static void unknown_section(Parser *parser, const char *name) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        g_autofree char *suggestion = NULL;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                g_ptr_array_add(names, (char *) keys[i].section);
+        suggestion = suggest(name, names);
+        parser_add(parser, true,
+                   "Unknown section [%s]%s, expected one of: Service, Ids, Network, Session, Policy NAME", name,
+                   suggestion);
+}
+
+static void unknown_key(Parser *parser, const char *name) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        g_autofree char *suggestion = NULL;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+                if (strcmp(keys[i].section, parser->section) == 0)
+                        g_ptr_array_add(names, (char *) keys[i].name);
+                else if (strcmp(keys[i].name, name) == 0) {
+                        parser_add(parser, true, "Unknown key %s= in [%s], expected it in [%s]", name,
+                                   parser->section, keys[i].section);
+                        return;
+                }
+        suggestion = suggest(name, names);
+        parser_add(parser, true, "Unknown key %s= in [%s]%s", name, parser->section, suggestion);
+}
+
 static void parser_read_section(Parser *parser, char *line) {
         char *end = strchr(line, ']');
         const char *name = line + 1;
 
         parser->section = NULL;
         if (!end || end[1]) {
-                parser_warn(parser, "A section is written [Name]");
+                parser_add(parser, true, "Section '%s' has no ']' at its end", line);
                 return;
         }
         *end = '\0';
         if (g_str_has_prefix(name, "Policy ")) {
                 parser->settings->has_policy = true;
-                parser_warn(parser, "Policy sections are not supported by this version: "
-                                    "every caller but root is refused");
+                parser_add(parser, false, "Policy sections are not supported by this version: "
+                                          "every caller but root is refused");
                 name = "Policy";
         } else if (strcmp(name, "Policy") == 0) {
                 parser->settings->has_policy = true;
-                parser_warn(parser,
-                            "A policy section has a name: [Policy NAME]; every caller but root is refused");
+                parser_add(parser, true,
+                           "A policy section has a name: [Policy NAME]; every caller but root is refused");
         }
         for (size_t i = 0; i < G_N_ELEMENTS(keys) && !parser->section; i++)
                 if (strcmp(keys[i].section, name) == 0)
                         parser->section = keys[i].section;
         if (!parser->section)
-                parser_warn(parser, "Unknown section '%s'", name);
+                unknown_section(parser, name);
 }
 
 static void parser_read_key(Parser *parser, char *line) {
         char *equals = strchr(line, '=');
 
         if (!equals) {
-                parser_warn(parser, "Expected Key=Value");
+                parser_add(parser, true, "'%s' is not understood, expected [Section], Key=value or # comment",
+                           line);
                 return;
         }
-        *equals = '\0';
+        *equals++ = '\0';
+        while (g_ascii_isspace(*equals))
+                equals++;
+        parser->value_column = parser->column + (unsigned) g_utf8_pointer_to_offset(line, equals);
+
         const char *name = g_strstrip(line);
-        const char *value = g_strstrip(equals + 1);
+        const char *value = g_strstrip(equals);
 
         if (!parser->section) /* the section itself was told already, or there is none yet */
                 return;
@@ -214,7 +264,7 @@ static void parser_read_key(Parser *parser, char *line) {
                         parser_set(parser, &keys[i], value);
                         return;
                 }
-        parser_warn(parser, "Unknown key '%s' in section '%s'", name, parser->section);
+        unknown_key(parser, name);
 }
 
 void settings_parse(Settings *settings, const char *file, const char *text) {
@@ -223,40 +273,47 @@ void settings_parse(Settings *settings, const char *file, const char *text) {
         bool in_section = false;
 
         for (char **at = lines; *at; at++) {
-                char *line = g_strstrip(*at);
+                char *line = *at + strspn(*at, " \t\r\f\v");
 
                 parser.line++;
+                parser.column = (unsigned) (line - *at) + 1;
+                g_strchomp(line);
                 if (!*line || *line == '#' || *line == ';')
                         continue;
                 if (!g_utf8_validate(line, -1, NULL))
-                        parser_warn(&parser, "The line is not UTF-8 text");
+                        parser_add(&parser, true, "The line is not UTF-8 text");
                 else if (*line == '[') {
                         in_section = true;
                         parser_read_section(&parser, line);
                 } else if (!in_section)
-                        parser_warn(&parser, "Expected a section before the first key");
+                        parser_add(&parser, true, "'%s' stands before the first [Section]", line);
                 else
                         parser_read_key(&parser, line);
         }
 
         /* (uid_t) -1 means "no change" to the kernel, so the last range ends below it. */
         if ((uint64_t) settings->ids_base + settings->ids_count > UINT32_MAX) {
-                parser_warn(&parser,
-                            "Base= and Count= of [Ids] leave the 32-bit range: the defaults are used");
+                parser.line = parser.column = 0;
+                parser_add(&parser, true,
+                           "Base= and Count= of [Ids] leave the 32-bit range: the defaults are used");
                 settings->ids_base = IDS_BASE_DEFAULT;
                 settings->ids_count = IDS_COUNT_DEFAULT;
         }
 }
 
-static void settings_read(Settings *settings, const char *file) {
+void settings_read(Settings *settings, const char *file) {
         g_autofree char *text = NULL;
         g_auto(Error) error = ERROR_NULL;
-        int r = fs_read_file_at(AT_FDCWD, file, SETTINGS_SIZE_MAX, &text, NULL, &error);
+        size_t size;
+        int r = fs_read_file_at(AT_FDCWD, file, SETTINGS_SIZE_MAX, &text, &size, &error);
 
         if (r == -ENOENT)
                 return;
         if (r < 0)
-                g_ptr_array_add(settings->warnings, error_format(&error));
+                g_ptr_array_add(settings->findings, finding_new(true, file, 0, 0, "", error.message));
+        else if (strlen(text) != size)
+                g_ptr_array_add(settings->findings,
+                                finding_new(true, file, 0, 0, "", "The file has a NUL in it, expected text"));
         else
                 settings_parse(settings, file, text);
 }
