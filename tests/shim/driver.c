@@ -17,6 +17,7 @@
 
 #include "tests/shim/system.h"
 #include "util/cleanup.h"
+#include "util/fs.h"
 
 /* Below the range of [Ids] Base=, so that a service on the same machine has others. */
 #define ID_BASE 0x60000000u
@@ -107,6 +108,12 @@ static bool reap(Driver *driver, uint64_t timeout_usec) {
         return true;
 }
 
+static void remove_runtime(const Driver *driver) {
+        autofd int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        (void) fs_remove_recursive(fd, strrchr(driver->runtime, '/') + 1, NULL);
+}
+
 void driver_free(Driver *driver) {
         if (!driver)
                 return;
@@ -117,7 +124,8 @@ void driver_free(Driver *driver) {
                 (void) waitpid(driver->pid, NULL, 0);
         }
         system_sweep_cgroup(driver->cgroup);
-        system_remove_folder(driver->runtime);
+        remove_runtime(driver);
+        g_free(driver->runtime);
         g_queue_clear_full(&driver->kept, (GDestroyNotify) driver_message_free);
         g_free(driver->cgroup);
         g_free(driver);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -156,22 +157,45 @@ void system_sweep_cgroup(const char *name) {
         }
 }
 
+static GHashTable *folders; /* paths, not owned */
+
+static void remove_folder(const char *path) {
+        int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        (void) umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+        (void) fs_remove_recursive(fd, strrchr(path, '/') + 1, NULL);
+        close(fd);
+}
+
+/* What tests that failed have left. */
+static void remove_folders(void) {
+        GHashTableIter iter;
+        void *path;
+
+        g_hash_table_iter_init(&iter, folders);
+        while (g_hash_table_iter_next(&iter, &path, NULL))
+                remove_folder(path);
+        g_hash_table_unref(folders);
+}
+
 char *system_make_folder(const char *what) {
         g_autofree char *template = g_strdup_printf("/tmp/bulkhead-test-%s-XXXXXX", what);
 
         if (!g_mkdtemp_full(template, 0755))
                 fail_msg("Cannot make %s: %s", template, strerror(errno));
+        if (!folders) {
+                folders = g_hash_table_new(g_str_hash, g_str_equal);
+                (void) atexit(remove_folders);
+        }
+        g_hash_table_add(folders, template);
         return g_steal_pointer(&template);
 }
 
 void system_remove_folder(char *path) {
-        int fd;
-
         if (!path)
                 return;
-        fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        (void) fs_remove_recursive(fd, strrchr(path, '/') + 1, NULL);
-        close(fd);
+        g_hash_table_remove(folders, path);
+        remove_folder(path);
         g_free(path);
 }
 

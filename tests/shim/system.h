@@ -25,7 +25,8 @@ unsigned system_count_cgroups(const char *name);
 /* SIGKILL to all in it until nobody is left, then takes the folders away: for tests that failed. */
 void system_sweep_cgroup(const char *name);
 
-/* A new folder with this prefix below /tmp, and its end. */
+/* A new folder below /tmp, and its end, which comes at the latest with the program's. What is mounted on it is
+ * taken off. */
 char *system_make_folder(const char *what);
 void system_remove_folder(char *path); /* takes the string */
 void system_write_file(const char *folder, const char *name, const char *text, mode_t mode);

@@ -134,7 +134,7 @@ static void put_item(WireWriter *body, const Item *item) {
                 wire_put_string(&block, item->mode);
         else
                 wire_put_u32(&block, item->flags);
-        if (strcmp(item->kind, "bind") == 0) {
+        if (g_strcmp0(item->kind, "bind") == 0) {
                 wire_put_u8(&block, 0);
                 wire_put_u32(&block, 0);
                 wire_put_u32(&block, 0);
