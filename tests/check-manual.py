@@ -105,7 +105,7 @@ def main():
         return 2
     source, bulkhead, bulkheadd = sys.argv[1:]
     n = check_command(source, bulkhead) + check_service(source, bulkheadd) + check_errors(source)
-    n += check_keys(source, "bulkhead.conf.5", "service", "settings.c")
+    n += check_keys(source, "bulkhead.conf.5", "capabilities", "settings.c")
     n += check_keys(source, "bulkhead-template.5", "capabilities", "template.c")
     n += check_catalog(source)
     return 1 if n else 0
