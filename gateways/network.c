@@ -76,6 +76,10 @@ static int read_range(const JsonCursor *at, const char *text, GArray **ranges) {
         g_auto(GStrv) ends = g_strsplit_set(text, "-:", 2);
         g_auto(Error) error = ERROR_NULL;
 
+        /* 080 is eighty to some and no number to others. */
+        for (char **end = ends; *end; end++)
+                if ((*end)[0] == '0')
+                        return json_error(at, "Port '%s' begins with 0, expected 1 to %d", *end, PORT_MAX);
         if (plan_ports_parse(text, ranges, &error) >= 0)
                 return 0;
         if (ends[0] && ends[1]) {
@@ -99,6 +103,8 @@ static int read_ports_string(const JsonCursor *at, GArray **ranges) {
                 return r;
         parts = g_strsplit(text, ",", -1);
         for (char **part = parts; *part; part++) {
+                if ((*part)[0] == '\0')
+                        return json_error(at, "'%s' has a comma without a port beside it", text);
                 r = read_range(at, *part, ranges);
                 if (r < 0)
                         result = r;
