@@ -249,12 +249,16 @@ static int entry_check_protocol(const Entry *entry, PlanProtocol protocol, PlanP
 static int read_entry(const JsonCursor *at, NetworkConfig *network) {
         Entry *entry = g_new0(Entry, 1);
         int result;
+        int r;
 
         g_ptr_array_add(network->entries, entry);
         result = json_read_object(at, entry_fields, JSON_UNKNOWN_ERROR, entry);
-        if (entry_check_protocol(entry, PLAN_PROTOCOL_ICMP, PLAN_PEER_IPV6) < 0 ||
-            entry_check_protocol(entry, PLAN_PROTOCOL_ICMPV6, PLAN_PEER_IPV4) < 0)
-                result = -EBADMSG;
+        r = entry_check_protocol(entry, PLAN_PROTOCOL_ICMP, PLAN_PEER_IPV6);
+        if (r < 0)
+                result = r;
+        r = entry_check_protocol(entry, PLAN_PROTOCOL_ICMPV6, PLAN_PEER_IPV4);
+        if (r < 0)
+                result = r;
         if (entry->protocols == 0)
                 entry->protocols = entry->ports.ranges || entry->local_ports.ranges ? PROTOCOLS_WITH_PORTS_DEFAULT :
                                                                                       1u << PLAN_PROTOCOL_ANY;
