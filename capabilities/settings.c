@@ -309,6 +309,7 @@ void settings_read(Settings *settings, const char *file) {
 
         if (r == -ENOENT)
                 return;
+        settings->n_files++;
         if (r < 0)
                 g_ptr_array_add(settings->findings, finding_new(true, file, 0, 0, "", error.message));
         else if (strlen(text) != size)

@@ -25,6 +25,7 @@ typedef struct Settings {
         uint32_t ids_base, ids_count;
         bool has_policy;     /* a [Policy ...] section was seen */
         GPtrArray *findings; /* owned Finding *, in the order of reading */
+        unsigned n_files;    /* that were read */
 } Settings;
 
 Settings *settings_new(void); /* the defaults */

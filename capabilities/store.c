@@ -23,13 +23,15 @@ struct Store {
         GHashTable *taken_out;   /* owned name -> owned PlanOrigin: where a definition with errors stands */
         GHashTable *templates;   /* owned name -> owned reference */
         char *hash;              /* owned */
+        guint n_files;
 };
 
 /* What is needed while loading. */
 typedef struct StoreLoad {
         Store *store;        /* not owned */
         const char *root;    /* not owned; folders below it are opened inside it */
-        int root_fd;         /* not owned */
+        int root_fd;         /* not owned; negative: looking only, see store_load_folder() */
+        Plan *defaults;      /* owned; NULL if there are none, or they conflict */
         GChecksum *checksum; /* not owned */
 } StoreLoad;
 
@@ -85,10 +87,19 @@ static const char *check_owner(const struct stat *st) {
         return NULL;
 }
 
+static bool load_is_looking(const StoreLoad *load) {
+        return load->root_fd < 0;
+}
+
 /* Opens a path of this instance; links lead to what they name inside its root, never to the host's. */
 static int open_in_root(const StoreLoad *load, const char *path, int flags) {
         size_t size = strcmp(load->root, "/") == 0 ? 0 : strlen(load->root);
+        int fd;
 
+        if (load_is_looking(load)) {
+                fd = open(path, flags | O_CLOEXEC);
+                return fd < 0 ? -errno : fd;
+        }
         return fs_open_in(load->root_fd, path + size, flags, 0, 0);
 }
 
@@ -135,7 +146,7 @@ static void list_folder(StoreLoad *load, const StoreKind *kind, const char *fold
                 load_finding(load, folder, "Cannot open the folder: %s", g_strerror(fd < 0 ? -fd : errno));
                 return;
         }
-        problem = check_owner(&st);
+        problem = load_is_looking(load) ? NULL : check_owner(&st);
         if (problem)
                 load_finding(load, folder, "The folder %s, nothing in it is read", problem);
         stream = fdopendir(fd);
@@ -201,7 +212,7 @@ static char *read_trusted(StoreLoad *load, const StoreKind *kind, const char *pa
                 load_finding(load, path, "Not a regular file, expected one or a link to /dev/null");
                 return NULL;
         }
-        problem = check_owner(&st);
+        problem = load_is_looking(load) ? NULL : check_owner(&st);
         if (problem) {
                 load_finding(load, path, "The file %s, it is not read", problem);
                 return NULL;
@@ -227,6 +238,7 @@ static void load_file(StoreLoad *load, const StoreKind *kind, const char *name, 
         head = g_strdup_printf("%s/%s %zu\n", kind->name, name, size);
         g_checksum_update(load->checksum, (const guchar *) head, (gssize) strlen(head));
         g_checksum_update(load->checksum, (const guchar *) text, (gssize) size);
+        load->store->n_files++;
         kind->read(load, name, file->path, text, size, userdata);
 }
 
@@ -234,13 +246,19 @@ static int compare_strings(const void *a, const void *b) {
         return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-static void load_kind(StoreLoad *load, const StoreKind *kind, char *const *folders, GHashTable *userdata) {
-        g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, file_free);
-        g_autofree const char **names = NULL;
-        guint n_names;
+/* The files of one kind in levels of folders; NULL-terminated. */
+static GHashTable *list_levels(StoreLoad *load, const StoreKind *kind, char *const *folders) {
+        GHashTable *files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, file_free);
 
         for (; *folders; folders++)
                 list_folder(load, kind, *folders, files);
+        return files;
+}
+
+static void load_files(StoreLoad *load, const StoreKind *kind, GHashTable *files, GHashTable *userdata) {
+        g_autofree const char **names = NULL;
+        guint n_names;
+
         names = (const char **) g_hash_table_get_keys_as_array(files, &n_names);
         qsort(names, n_names, sizeof(*names), compare_strings);
         for (guint i = 0; i < n_names; i++)
@@ -306,22 +324,46 @@ static void read_on_request(StoreLoad *load, const char *name G_GNUC_UNUSED, con
         read_manifest(load, path, text, size, false, by_name);
 }
 
-/* A capability that contradicts itself can never be granted: said now, not at the first launch. */
+static void load_error(StoreLoad *load, const Error *error) {
+        store_add_finding(load->store, true, error->file ?: "", error->line, error->column,
+                          error->path ?: "", error->message);
+}
+
+/* A capability that contradicts itself, or what every sandbox has, can never be granted: said now, not at the
+ * first launch. */
 static void check_alone(StoreLoad *load, Definitions *definitions) {
         g_autoptr(GPtrArray) alone = g_ptr_array_new();
         g_auto(Error) error = ERROR_NULL;
-        g_autoptr(Plan) plan = plan_new();
+        g_autoptr(Plan) plan = plan_new(), together = NULL;
 
         g_ptr_array_add(alone, definitions->capability);
-        if (capabilities_plan(alone, plan, &error) >= 0)
+        if (capabilities_plan(alone, plan, &error) >= 0) {
+                together = load->defaults ? plan_copy(load->defaults) : NULL;
+                if (together && capabilities_plan(alone, together, &error) < 0)
+                        load_error(load, &error);
                 return;
-        store_add_finding(load->store, true, error.file ?: "", error.line, error.column, error.path ?: "",
-                          error.message);
+        }
+        load_error(load, &error);
         definitions->error = plan_origin_new(capability_get_name(definitions->capability), error.file,
                                              error.line, error.column);
 }
 
-static void load_manifests(StoreLoad *load, const StoreKind *kind, char *const *folders) {
+/* Every sandbox has all of them: a conflict among them fails every launch. */
+static void check_defaults(StoreLoad *load) {
+        g_autoptr(GPtrArray) defaults = NULL;
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(Plan) plan = NULL;
+
+        if (store_resolve(load->store, NULL, &defaults, NULL) < 0 || defaults->len == 0)
+                return;
+        plan = plan_new();
+        if (capabilities_plan(defaults, plan, &error) < 0)
+                load_error(load, &error);
+        else
+                load->defaults = g_steal_pointer(&plan);
+}
+
+static void load_manifests(StoreLoad *load, const StoreKind *kind, GHashTable *files) {
         g_autoptr(GHashTable)
                 by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, definitions_free);
         Store *store = load->store;
@@ -330,7 +372,7 @@ static void load_manifests(StoreLoad *load, const StoreKind *kind, char *const *
         GHashTableIter iter;
         void *name;
 
-        load_kind(load, kind, folders, by_name);
+        load_files(load, kind, files, by_name);
         g_hash_table_iter_init(&iter, by_name);
         while (g_hash_table_iter_next(&iter, &name, (void **) &definitions)) {
                 Capability *capability = definitions->capability;
@@ -408,24 +450,86 @@ static Store *store_new(void) {
         return store;
 }
 
-Store *store_load(const Places *places) {
-        g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-        autofd int root_fd = open(places->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        StoreLoad load = {
-                .store = store_new(), .root = places->root, .root_fd = root_fd, .checksum = checksum
+static StoreLoad load_begin(const char *root, int root_fd) {
+        return (StoreLoad){
+                .store = store_new(),
+                .root = root,
+                .root_fd = root_fd,
+                .checksum = g_checksum_new(G_CHECKSUM_SHA256),
         };
+}
+
+/* What is read of each kind; NULL-terminated lists of folders from the lowest level to the highest. */
+static void load_levels(StoreLoad *load, char *const *defaults, char *const *manifests,
+                        char *const *templates) {
+        g_autoptr(GHashTable) default_files = list_levels(load, &kind_defaults, defaults);
+        g_autoptr(GHashTable) files = list_levels(load, &kind_manifests, manifests);
+        g_autoptr(GHashTable) template_files = list_levels(load, &kind_templates, templates);
+
+        load_manifests(load, &kind_defaults, default_files);
+        g_ptr_array_sort(load->store->capabilities, compare_capabilities);
+        check_defaults(load);
+        load_manifests(load, &kind_manifests, files);
+        load_files(load, &kind_templates, template_files, NULL);
+}
+
+static Store *load_end(StoreLoad *load) {
+        Store *store = load->store;
+
+        findings_sort(store->findings);
+        g_ptr_array_sort(store->capabilities, compare_capabilities);
+        store->hash = g_strdup(g_checksum_get_string(load->checksum));
+        g_checksum_free(load->checksum);
+        plan_free(load->defaults);
+        return store;
+}
+
+Store *store_load(const Places *places) {
+        autofd int root_fd = open(places->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        StoreLoad load = load_begin(places->root, root_fd);
 
         if (root_fd < 0)
                 load_finding(&load, places->root, "Cannot open the folder: %s", g_strerror(errno));
-        else {
-                load_manifests(&load, &kind_defaults, places->default_folders);
-                load_manifests(&load, &kind_manifests, places->manifest_folders);
-                load_kind(&load, &kind_templates, places->template_folders, NULL);
-        }
-        findings_sort(load.store->findings);
-        g_ptr_array_sort(load.store->capabilities, compare_capabilities);
-        load.store->hash = g_strdup(g_checksum_get_string(checksum));
-        return load.store;
+        else
+                load_levels(&load, places->default_folders, places->manifest_folders,
+                            places->template_folders);
+        return load_end(&load);
+}
+
+Store *store_load_folder(const char *path) {
+        g_autofree char *manifests = g_build_filename(path, "manifests.d", NULL);
+        g_autofree char *defaults = g_build_filename(path, "manifests.default.d", NULL);
+        g_autofree char *templates = g_build_filename(path, "templates.d", NULL);
+        g_autofree char *full = g_canonicalize_filename(path, NULL), *name = g_path_get_basename(full);
+        char *folder[] = { (char *) path, NULL }, *none[] = { NULL };
+        char *default_folder[] = { defaults, NULL }, *template_folder[] = { templates, NULL };
+        char *manifest_folders[] = { (char *) path, manifests, NULL };
+        StoreLoad load = load_begin("", -1);
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                load_finding(&load, path, "Cannot open the folder: %s", g_strerror(errno));
+        else if (strcmp(name, "manifests.default.d") == 0)
+                load_levels(&load, folder, none, none);
+        else if (strcmp(name, "templates.d") == 0)
+                load_levels(&load, none, none, folder);
+        else
+                load_levels(&load, default_folder, manifest_folders, template_folder);
+        return load_end(&load);
+}
+
+Store *store_load_file(const char *path) {
+        g_autoptr(GHashTable) files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, file_free);
+        StoreFile *file = g_new0(StoreFile, 1);
+        StoreLoad load = load_begin("", -1);
+
+        file->path = g_strdup(path);
+        g_hash_table_insert(files, g_path_get_basename(path), file);
+        if (g_str_has_suffix(path, kind_manifests.suffix))
+                load_manifests(&load, &kind_manifests, files);
+        else
+                load_files(&load, &kind_templates, files, NULL);
+        return load_end(&load);
 }
 
 Store *store_ref(Store *store) {
@@ -444,6 +548,10 @@ void store_unref(Store *store) {
         g_ptr_array_unref(store->capabilities);
         g_ptr_array_unref(store->findings);
         g_free(store);
+}
+
+guint store_get_n_files(const Store *store) {
+        return store->n_files;
 }
 
 const GPtrArray *store_get_findings(const Store *store) {

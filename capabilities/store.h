@@ -22,10 +22,18 @@ typedef struct Store Store;
 
 /* Never fails: what cannot be read is a finding. */
 Store *store_load(const Places *places);
+
+/* For who looks at files that are not installed: who may write them does not count, and links lead where they
+ * lead everywhere else. Findings name the files as @path does.
+ * Of a folder: its *.json and those of its manifests.d, manifests.default.d and templates.d; a folder that has
+ * one of these names itself is one. Of a file: a manifest if it ends in .json, else a template. */
+Store *store_load_folder(const char *path);
+Store *store_load_file(const char *path);
 Store *store_ref(Store *store);
 void store_unref(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_unref)
 
+guint store_get_n_files(const Store *store); /* that were read */
 const GPtrArray *store_get_findings(const Store *store);     /* of Finding, by file, line, column */
 const GPtrArray *store_get_capabilities(const Store *store); /* of Capability, by name; defaults too */
 Capability *store_find_capability(const Store *store, const char *name); /* not a new reference; or NULL */

@@ -31,15 +31,28 @@ static int bus_open_address(const char *address, sd_bus **ret) {
         return 0;
 }
 
-int bus_open(Cli *cli) {
-        int r;
-
+static int bus_connect(Cli *cli) {
+        if (cli->bus)
+                return 0;
         if (strcmp(cli->address, "system") == 0)
-                r = sd_bus_open_system(&cli->bus);
-        else if (strcmp(cli->address, "session") == 0)
-                r = sd_bus_open_user(&cli->bus);
-        else
-                r = bus_open_address(cli->address, &cli->bus);
+                return sd_bus_open_system(&cli->bus);
+        if (strcmp(cli->address, "session") == 0)
+                return sd_bus_open_user(&cli->bus);
+        return bus_open_address(cli->address, &cli->bus);
+}
+
+bool bus_has_service(Cli *cli) {
+        int r = bus_connect(cli);
+
+        if (r >= 0)
+                r = sd_bus_call_method(cli->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                       "org.freedesktop.DBus", "GetNameOwner", NULL, NULL, "s", BUS_NAME);
+        return r >= 0;
+}
+
+int bus_open(Cli *cli) {
+        int r = bus_connect(cli);
+
         if (r < 0)
                 output_error(
                         "Cannot connect to the bus '%s': %s; is a D-Bus daemon running there, or did you "
@@ -364,4 +377,18 @@ static int bus_read_value(sd_bus_message *m, unsigned level, json_t **ret) {
 
 int bus_read_json(sd_bus_message *m, json_t **ret) {
         return bus_read_value(m, 0, ret);
+}
+
+json_t *bus_ask_manager(Cli *cli, const char *member) {
+        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, member);
+        g_autoptr(sd_bus_message) reply = NULL;
+        json_t *answer = NULL;
+        int r;
+
+        if (bus_call(cli, call, 0, &reply) < 0)
+                return NULL;
+        r = bus_read_json(reply, &answer);
+        if (r < 0)
+                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
+        return answer;
 }

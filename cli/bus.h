@@ -34,6 +34,9 @@ int bus_open(Cli *cli);
 /* A call to the manager, or to the sandbox or process at @path; never fails but for what is a bug of ours. */
 sd_bus_message *bus_new_call(Cli *cli, const char *path, const char *interface, const char *member);
 
+/* Whether the service is running; connects. Says nothing, and does not start it. */
+bool bus_has_service(Cli *cli);
+
 /* Sends @call and waits; @timeout_usec 0 = the usual 25 s. @ret_reply may be NULL. */
 int bus_call(Cli *cli, sd_bus_message *call, uint64_t timeout_usec, sd_bus_message **ret_reply);
 
@@ -59,3 +62,6 @@ int bus_append_pairs(sd_bus_message *m, const char *key, char *const *pairs);
 /* Reads the value at the read position, whatever its type, as JSON: arrays of dictionary entries become
  * objects, structs arrays, descriptors null. Takes at most 16 levels. */
 int bus_read_json(sd_bus_message *m, json_t **ret);
+
+/* Calls a method of the manager that takes nothing and gives its answer as JSON; NULL after a failure. */
+json_t *bus_ask_manager(Cli *cli, const char *member);

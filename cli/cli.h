@@ -51,5 +51,9 @@ int verb_stop(Cli *cli, int argc, char **argv);
 /* look.c */
 int verb_list(Cli *cli, int argc, char **argv);
 int verb_status(Cli *cli, int argc, char **argv);
+
+/* Verbs that need no service; each in a file of its own. */
 int verb_capabilities(Cli *cli, int argc, char **argv);
+int verb_check(Cli *cli, int argc, char **argv);
+int verb_diff(Cli *cli, int argc, char **argv);
 int verb_explain(Cli *cli, int argc, char **argv);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * list, status, capabilities, explain: verbs that only look
+ * list, status: verbs that only look
  */
 #include <glib.h>
 #include <string.h>
@@ -9,22 +9,6 @@
 #include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "util/json.h"
-
-/* Calls a method of the manager that takes nothing and gives its answer as JSON; NULL after a failure. */
-static json_t *manager_ask(Cli *cli, const char *member) {
-        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, member);
-        g_autoptr(sd_bus_message) reply = NULL;
-        json_t *answer = NULL;
-        int r;
-
-        if (bus_call(cli, call, 0, &reply) < 0)
-                return NULL;
-        r = bus_read_json(reply, &answer);
-        if (r < 0)
-                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
-        return answer;
-}
 
 static const char *row_string(json_t *row, size_t i) {
         const char *text = json_string_value(json_array_get(row, i));
@@ -43,7 +27,7 @@ int verb_list(Cli *cli, int argc, char **argv) {
                 return status;
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        sandboxes = manager_ask(cli, "ListSandboxes");
+        sandboxes = bus_ask_manager(cli, "ListSandboxes");
         if (!sandboxes)
                 return EXIT_FAILURE;
 
@@ -66,79 +50,6 @@ int verb_list(Cli *cli, int argc, char **argv) {
                 table_print(table, stdout, !cli->quiet);
         json_decref(objects);
         json_decref(sandboxes);
-        return EXIT_SUCCESS;
-}
-
-static int capability_describe(Cli *cli, const char *name) {
-        static const char *const titles[] = { "KEY", "VALUE", NULL };
-        g_autoptr(sd_bus_message)
-                call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
-        g_autoptr(sd_bus_message) reply = NULL;
-        g_autoptr(Table) table = table_new(titles);
-        json_t *answer = NULL, *value, *element;
-        const char *key;
-        size_t i;
-        int r;
-
-        r = sd_bus_message_append(call, "s", name);
-        if (r < 0)
-                return bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
-        r = bus_call(cli, call, 0, &reply);
-        if (r < 0)
-                return r;
-        r = bus_read_json(reply, &answer);
-        if (r < 0)
-                return bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
-        if (cli->json) {
-                output_json(answer, stdout);
-                return 0;
-        }
-        json_object_foreach(answer, key, value) {
-                if (json_is_string(value))
-                        table_add(table, (const char *const[]){ key, json_string_value(value) });
-                json_array_foreach(value, i, element)
-                        table_add(table, (const char *const[]){ key, json_string_value(element) });
-        }
-        table_print(table, stdout, false);
-        json_decref(answer);
-        return 0;
-}
-
-int verb_capabilities(Cli *cli, int argc, char **argv) {
-        static const char *const titles[] = { "NAME", "DEFAULT", "DESCRIPTION", NULL };
-        g_autoptr(Table) table = NULL;
-        json_t *capabilities, *objects, *row;
-        int status;
-        size_t i;
-
-        if (options_only_global(cli, argc, argv, 0, 1, &status) != 0)
-                return status;
-        if (bus_open(cli) < 0)
-                return EXIT_FAILURE;
-        if (optind < argc)
-                return capability_describe(cli, argv[optind]) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        capabilities = manager_ask(cli, "ListCapabilities");
-        if (!capabilities)
-                return EXIT_FAILURE;
-
-        objects = json_array();
-        table = table_new(titles);
-        json_array_foreach(capabilities, i, row) {
-                const char *name = row_string(row, 0), *description = row_string(row, 1);
-                bool is_default = json_is_true(json_array_get(row, 2));
-
-                json_array_append_new(objects, json_pack("{s:s, s:s, s:b}", "name", name, "description",
-                                                         description, "default", (int) is_default));
-                table_add(table, (const char *const[]){ name, is_default ? "yes" : "no", description });
-        }
-        if (cli->json)
-                output_json(json_incref(objects), stdout);
-        else if (json_array_size(objects) == 0 && !cli->quiet)
-                puts("No capabilities: the service has found no manifest.");
-        else
-                table_print(table, stdout, !cli->quiet);
-        json_decref(objects);
-        json_decref(capabilities);
         return EXIT_SUCCESS;
 }
 
@@ -255,70 +166,5 @@ int verb_status(Cli *cli, int argc, char **argv) {
         else
                 status_print(properties);
         json_decref(properties);
-        return EXIT_SUCCESS;
-}
-
-/* A row per item: what opens, how, and the first line that asked for it. */
-static void plan_print(const json_t *plan) {
-        static const char *const titles[] = { "KIND", "WHAT", "VALUE", "CAPABILITY", "WHERE", NULL };
-        g_autoptr(Table) table = table_new(titles);
-        json_t *item, *origin;
-        size_t i;
-
-        json_array_foreach(plan, i, item) {
-                const char *value = json_string_value(json_object_get(item, "source"));
-                g_autofree char *place = NULL;
-
-                if (!value)
-                        value = json_string_value(json_object_get(item, "value"));
-                origin = json_array_get(json_object_get(item, "origins"), 0);
-                if (json_string_value(json_object_get(origin, "file")))
-                        place = g_strdup_printf("%s:%" JSON_INTEGER_FORMAT,
-                                                json_string_value(json_object_get(origin, "file")),
-                                                json_integer_value(json_object_get(origin, "line")));
-                table_add(table, (const char *const[]){
-                                         json_string_value(json_object_get(item, "kind")),
-                                         json_string_value(json_object_get(item, "key")), value,
-                                         json_string_value(json_object_get(origin, "capability")), place });
-        }
-        table_print(table, stdout, true);
-}
-
-int verb_explain(Cli *cli, int argc, char **argv) {
-        g_autoptr(sd_bus_message) call = NULL;
-        g_autoptr(sd_bus_message) reply = NULL;
-        g_autoptr(JsonDocument) document = NULL;
-        JsonCursor root;
-        const char *text;
-        int status;
-        int r;
-
-        if (options_only_global(cli, argc, argv, 1, -1, &status) != 0)
-                return status;
-        if (bus_open(cli) < 0)
-                return EXIT_FAILURE;
-        call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "Explain");
-        r = sd_bus_message_append_strv(call, argv + optind);
-        if (r >= 0)
-                r = sd_bus_message_append(call, "a{sv}", 0);
-        if (r >= 0)
-                r = bus_call(cli, call, 0, &reply);
-        if (r < 0)
-                return EXIT_FAILURE;
-        r = sd_bus_message_read(reply, "s", &text);
-        if (r < 0) {
-                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
-                return EXIT_FAILURE;
-        }
-        if (cli->json) {
-                puts(text);
-                return EXIT_SUCCESS;
-        }
-        document = json_document_new("the service's plan", text, strlen(text));
-        if (!json_document_get_root(document, &root)) {
-                output_error("The service's plan cannot be shown as a table; try --json");
-                return EXIT_FAILURE;
-        }
-        plan_print(json_cursor_get_value(&root));
         return EXIT_SUCCESS;
 }

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "util/json.h"
 
 #define HELP_PROCESS                                                                                         \
         "  -e, --environment NAME=VALUE  a variable of the program; may be given again\n"                    \
@@ -62,10 +63,24 @@ static const Verb verbs[] = {
           verb_stop },
         { "list", "", "Show the sandboxes that you may see", NULL, verb_list },
         { "status", "NAME", "Show what a sandbox is, may do and uses", NULL, verb_status },
-        { "capabilities", "[CAPABILITY]", "Show what there is to ask for, or one of it closely", NULL,
-          verb_capabilities },
+        { "capabilities", "[CAPABILITY]", "Show what there is to ask for, or one of it closely",
+          "Asks the service; reads the files where none is running, and with --root.\n", verb_capabilities },
+        { "check", "[FILE|FOLDER]...", "Find what is wrong in manifests, templates and settings",
+          "      --sarif                   for review tools: print SARIF 2.1.0\n"
+          "\nReads files and nothing else. A folder with usr/share/bulkhead or etc/bulkhead in it is the\n"
+          "root of an image; in others *.json, *.conf of templates.d and bulkhead.conf are looked for.\n"
+          "Without a FILE: what is installed, below --root. Returns 1 if there is an error.\n"
+          "\nExample: bulkhead check manifests/ templates.d/kiosk.conf\n",
+          verb_check },
         { "explain", "CAPABILITY...", "Show what capabilities open, item by item, and where that is written",
-          NULL, verb_explain },
+          "      --dot                     a drawing: capability -> gateway -> resource, for dot(1)\n"
+          "\nReads the files, below --root; what every sandbox has is there too. Needs no service.\n",
+          verb_explain },
+        { "diff", "OLD NEW", "Compare what two folders of manifests open",
+          "OLD and NEW are folders of manifests, roots of images, or single manifests. Plans are compared,\n"
+          "not texts. Returns 1 if anything widens: new capabilities that open something, items that open\n"
+          "more. Manifests with errors cannot be compared.\n",
+          verb_diff },
 };
 
 static void print_help(void) {
@@ -84,6 +99,18 @@ static const Verb *verb_find(const char *name) {
                 if (strcmp(verbs[i].name, name) == 0)
                         return &verbs[i];
         return NULL;
+}
+
+static int unknown_verb(const Cli *cli, const char *name) {
+        const char *names[G_N_ELEMENTS(verbs) + 1] = { NULL };
+        const char *nearest;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+                names[i] = verbs[i].name;
+        nearest = json_nearest(name, names);
+        if (nearest)
+                return options_usage(cli, "There is no verb '%s'; did you mean '%s'", name, nearest);
+        return options_usage(cli, "There is no verb '%s'", name);
 }
 
 /* A closed standard descriptor would be taken by the connection to the bus, and handed to the program. */
@@ -110,7 +137,7 @@ int main(int argc, char **argv) {
                 return options_usage(&cli, "Name a verb");
         cli.verb = verb_find(argv[optind]);
         if (!cli.verb)
-                return options_usage(&cli, "There is no verb '%s'", argv[optind]);
+                return unknown_verb(&cli, argv[optind]);
 
         argc -= optind;
         argv += optind;

@@ -24,8 +24,8 @@ static const struct option global_options[] = {
 
 const char options_global_help[] =
         "  --bus system|session|ADDRESS  the bus that the service is on (default: system)\n"
-        "  --root DIR                    where the instance's files are, for verbs that read files; those\n"
-        "                                of this version all ask the service, which has its own --root\n"
+        "  --root DIR                    where the instance's files are, for verbs that read files:\n"
+        "                                check, explain, capabilities (default: the system's)\n"
         "  --json                        for programs: print JSON\n"
         "  --quiet                       print no titles and no remarks\n"
         "  --help                        this text; behind a verb, that verb's\n"

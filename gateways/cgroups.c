@@ -12,6 +12,8 @@
  * two values of one setting the wider counts, whatever names they came by: the larger one, of lists of CPUs both.
  * Two different net_cls.classid are a conflict, since none is wider.
  */
+#include <string.h>
+
 #include "gateways/gateway.h"
 #include "util/limits.h"
 
@@ -63,6 +65,17 @@ static const JsonField limit_fields[] = {
         {},
 };
 
+/* What was meant: a name that goes on where this one stops ("memory.limit"), or one that is spelt alike. */
+static const char *setting_nearest(const char *setting) {
+        const char *const *names = limit_get_names();
+
+        if (strchr(setting, '.'))
+                for (size_t i = 0; names[i]; i++)
+                        if (g_str_has_prefix(names[i], setting))
+                                return names[i];
+        return json_nearest(setting, names);
+}
+
 static int cgroups_parse_row(const JsonCursor *row, GatewayConfig *config) {
         CgroupsConfig *limit = (CgroupsConfig *) config;
         g_auto(Error) error = ERROR_NULL;
@@ -77,7 +90,7 @@ static int cgroups_parse_row(const JsonCursor *row, GatewayConfig *config) {
                 return r;
         if (error.code != ERROR_UNSUPPORTED)
                 return limit->text ? json_error(&limit->text_at, "%s", error.message) : r;
-        nearest = json_nearest(limit->setting, limit_get_names());
+        nearest = setting_nearest(limit->setting);
         return json_error(&limit->setting_at, "%s%s%s%s", error.message, nearest ? "; did you mean '" : "",
                           nearest ?: "", nearest ? "'" : "");
 }

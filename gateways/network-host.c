@@ -15,13 +15,12 @@ static bool is_digits(const char *text) {
         return size > 0 && strspn(text, "0123456789") == size;
 }
 
-static bool is_address(const char *text, PlanPeer *ret) {
-        if (strchr(text, '/') || plan_peer_parse(text, ret, NULL) < 0)
-                return false;
-        if (ret->type == PLAN_PEER_IPV4 || ret->type == PLAN_PEER_IPV6)
-                return true;
-        plan_peer_clear(ret);
-        return false;
+/* An address alone, as inet_pton(3) has it: no shortened or octal numbers. AF_UNSPEC if it is none. */
+static int address_parse(const char *text, uint8_t ret[16]) {
+        int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+
+        memset(ret, 0, 16);
+        return inet_pton(family, text, ret) == 1 ? family : AF_UNSPEC;
 }
 
 /* What has a colon and is neither an IPv6 address nor a prefix: each has a likely reason. */
@@ -29,7 +28,7 @@ static int colon_error(const JsonCursor *at, const char *text) {
         g_autofree char *before_colon = g_strndup(text, strcspn(text, ":"));
         g_autofree char *before_zone = g_strndup(text, strcspn(text, "%"));
         const char *rest = text + strlen(before_colon) + 1;
-        g_auto(PlanPeer) peer = { 0 };
+        uint8_t address[16];
 
         if (g_str_has_prefix(rest, "//"))
                 return json_error(at, "'%s' is a URL, expected only its host; did you mean '%.*s'", text,
@@ -40,7 +39,7 @@ static int colon_error(const JsonCursor *at, const char *text) {
         if (is_digits(rest) && before_colon[0] != '\0')
                 return json_error(at, "'%s' has a port, expected the host alone; did you mean '%s' with \"ports\": %s",
                                   text, before_colon, rest);
-        if (strchr(text, '%') && is_address(before_zone, &peer))
+        if (strchr(text, '%') && address_parse(before_zone, address) != AF_UNSPEC)
                 return json_error(at, "'%s' has a zone, expected the address alone; did you mean '%s'", text,
                                   before_zone);
         return json_error(at, "'%s' is not an IPv6 address", text);
@@ -61,29 +60,31 @@ static char *length_from_mask(const char *text) {
         return g_strdup_printf("%d", length);
 }
 
-static bool is_prefix_length(const char *text, const PlanPeer *network) {
+static bool is_prefix_length(const char *text, unsigned max) {
         if (!is_digits(text) || strlen(text) > 3 || (text[0] == '0' && text[1] != '\0'))
                 return false;
-        return g_ascii_strtoull(text, NULL, 10) <= (network->type == PLAN_PEER_IPV4 ? 32 : 128);
+        return g_ascii_strtoull(text, NULL, 10) <= max;
 }
 
 static int read_prefix(const JsonCursor *at, const char *text, PlanPeer *ret) {
         g_auto(GStrv) parts = g_strsplit(text, "/", 2);
         g_autofree char *length = NULL, *normal = NULL, *better = NULL;
-        g_auto(PlanPeer) address = { 0 }, network = { 0 };
+        g_auto(PlanPeer) network = { 0 };
         g_auto(Error) error = ERROR_NULL;
+        uint8_t address[16];
+        int family = address_parse(parts[0], address);
+        unsigned n_bits = family == AF_INET ? 32 : 128;
 
-        if (!is_address(parts[0], &address))
+        if (family == AF_UNSPEC)
                 return json_error(at, "'%s' is not an address, expected a prefix like '192.168.1.0/24' or "
                                   "'fd00::/64'", parts[0]);
-        length = address.type == PLAN_PEER_IPV4 ? length_from_mask(parts[1]) : g_strdup(parts[1]);
-        if (!is_prefix_length(length, &address))
-                return json_error(at, "'%s' is not a prefix length, expected 0 to %d", parts[1],
-                                  address.type == PLAN_PEER_IPV4 ? 32 : 128);
+        length = family == AF_INET ? length_from_mask(parts[1]) : g_strdup(parts[1]);
+        if (!is_prefix_length(length, n_bits))
+                return json_error(at, "'%s' is not a prefix length, expected 0 to %u", parts[1], n_bits);
         normal = g_strdup_printf("%s/%s", parts[0], length);
         if (plan_peer_parse(normal, &network, &error) < 0)
                 return json_error(at, "%s", error.message);
-        if (memcmp(network.address, address.address, sizeof(network.address)) != 0) {
+        if (memcmp(network.address, address, sizeof(address)) != 0) {
                 better = plan_peer_format(&network);
                 return json_error(at, "'%s' has bits set behind its prefix; did you mean '%s' for the network or "
                                   "'%s' for the host", text, better, parts[0]);
@@ -110,15 +111,11 @@ static int check_name(const JsonCursor *at, const char *text) {
         return json_error(at, "'%s' is not ASCII, " EXPECTED, text);
 }
 
-/* Packets come from and go to hosts; none has this address, so it was meant to be something else. */
-static int check_unspecified(const JsonCursor *at, const char *text, const PlanPeer *peer) {
-        static const uint8_t zero[sizeof(peer->address)];
-        bool is_address = peer->type == PLAN_PEER_IPV4 || peer->type == PLAN_PEER_IPV6;
+/* An IPv6 address has two colons at least, and neither a slash behind one nor what is refused here. */
+static bool has_wrong_colon(const char *text) {
+        const char *colon = strchr(text, ':');
 
-        if (!is_address || peer->prefix == 0 || memcmp(peer->address, zero, sizeof(zero)) != 0)
-                return 0;
-        return json_error(at, "No host has the address '%s', expected '*' for any host or '%s/0' for any of this "
-                          "family", text, text);
+        return colon && (strstr(text, "://") || strpbrk(text, "[%") || !strchr(colon + 1, ':'));
 }
 
 int network_host_read(const JsonCursor *at, PlanPeer *ret) {
@@ -132,17 +129,14 @@ int network_host_read(const JsonCursor *at, PlanPeer *ret) {
                 return r;
         if (text[0] == '\0')
                 return json_error(at, "The host is empty, " EXPECTED);
-        if (strchr(text, '/') && !strstr(text, "://"))
-                return read_prefix(at, text, ret);
-        if (strchr(text, ':') && (strchr(text, '%') || !strchr(strchr(text, ':') + 1, ':')))
+        if (has_wrong_colon(text))
                 return colon_error(at, text);
+        if (strchr(text, '/'))
+                return read_prefix(at, text, ret);
         if (strcmp(text, "*") != 0 && !strchr(text, ':') && check_name(at, text) < 0)
                 return -EBADMSG;
         if (plan_peer_parse(text, &peer, &error) < 0)
-                return strstr(text, "://") || text[0] == '[' ? colon_error(at, text)
-                                                             : json_error(at, "%s", error.message);
-        if (check_unspecified(at, text, &peer) < 0)
-                return -EBADMSG;
+                return json_error(at, "%s", error.message);
         *ret = peer;
         peer = (PlanPeer){ 0 };
         return 0;

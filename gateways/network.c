@@ -76,6 +76,10 @@ static int read_range(const JsonCursor *at, const char *text, GArray **ranges) {
         g_auto(GStrv) ends = g_strsplit_set(text, "-:", 2);
         g_auto(Error) error = ERROR_NULL;
 
+        /* 080 is eighty to some and no number to others. */
+        for (char **end = ends; *end; end++)
+                if ((*end)[0] == '0')
+                        return json_error(at, "Port '%s' begins with 0, expected 1 to %d", *end, PORT_MAX);
         if (plan_ports_parse(text, ranges, &error) >= 0)
                 return 0;
         if (ends[0] && ends[1]) {
@@ -99,6 +103,8 @@ static int read_ports_string(const JsonCursor *at, GArray **ranges) {
                 return r;
         parts = g_strsplit(text, ",", -1);
         for (char **part = parts; *part; part++) {
+                if ((*part)[0] == '\0')
+                        return json_error(at, "'%s' has a comma without a port beside it", text);
                 r = read_range(at, *part, ranges);
                 if (r < 0)
                         result = r;
@@ -243,12 +249,16 @@ static int entry_check_protocol(const Entry *entry, PlanProtocol protocol, PlanP
 static int read_entry(const JsonCursor *at, NetworkConfig *network) {
         Entry *entry = g_new0(Entry, 1);
         int result;
+        int r;
 
         g_ptr_array_add(network->entries, entry);
         result = json_read_object(at, entry_fields, JSON_UNKNOWN_ERROR, entry);
-        if (entry_check_protocol(entry, PLAN_PROTOCOL_ICMP, PLAN_PEER_IPV6) < 0 ||
-            entry_check_protocol(entry, PLAN_PROTOCOL_ICMPV6, PLAN_PEER_IPV4) < 0)
-                result = -EBADMSG;
+        r = entry_check_protocol(entry, PLAN_PROTOCOL_ICMP, PLAN_PEER_IPV6);
+        if (r < 0)
+                result = r;
+        r = entry_check_protocol(entry, PLAN_PROTOCOL_ICMPV6, PLAN_PEER_IPV4);
+        if (r < 0)
+                result = r;
         if (entry->protocols == 0)
                 entry->protocols = entry->ports.ranges || entry->local_ports.ranges ? PROTOCOLS_WITH_PORTS_DEFAULT :
                                                                                       1u << PLAN_PROTOCOL_ANY;

@@ -639,8 +639,18 @@ static char *format_rates(const LimitValue *value) {
         return g_string_free(text, FALSE);
 }
 
+/* "150%", "12.5%". */
+static char *format_percent(uint64_t number, uint64_t whole) {
+        uint64_t tenths = scale(number, 1000, whole);
+
+        if (tenths % 10 == 0)
+                return g_strdup_printf("%" G_GUINT64_FORMAT "%%", tenths / 10);
+        return g_strdup_printf("%" G_GUINT64_FORMAT ".%u%%", tenths / 10, (unsigned) (tenths % 10));
+}
+
 char *limit_format(const LimitSetting *setting, const LimitValue *value) {
         uint64_t number = value->number;
+        g_autofree char *share = NULL;
 
         if (number == LIMIT_UNLIMITED)
                 return g_strdup("no limit");
@@ -652,14 +662,12 @@ char *limit_format(const LimitSetting *setting, const LimitValue *value) {
         case LIMIT_USEC:
                 return g_strdup_printf("%" G_GUINT64_FORMAT " us", number);
         case LIMIT_WEIGHT:
-                number = scale(number, 1000, LIMIT_WEIGHT_DEFAULT);
-                return g_strdup_printf("%" G_GUINT64_FORMAT ".%u%% of the default", number / 10,
-                                       (unsigned) (number % 10));
+                share = format_percent(number, LIMIT_WEIGHT_DEFAULT);
+                return g_strdup_printf("%s of the default", share);
         case LIMIT_CPU:
-                number = scale(number, 100, value->period);
-                return g_strdup_printf("%" G_GUINT64_FORMAT "%% of a CPU, in turns of %" G_GUINT64_FORMAT
-                                       " us",
-                                       number, value->period);
+                share = format_percent(number, value->period);
+                return g_strdup_printf("%s of a CPU, in turns of %" G_GUINT64_FORMAT " us", share,
+                                       value->period);
         case LIMIT_LIST:
                 return g_strdup(value->list);
         case LIMIT_RATES:

@@ -110,7 +110,7 @@ bool limit_is_equal(const LimitValue *a, const LimitValue *b);
 void limit_clear(LimitValue *value);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LimitValue, limit_clear)
 
-/* For people: "512M", "no limit", "1.5 CPUs", "100 (1024 shares)". Caller frees. */
+/* For people: "512M", "no limit", "150% of a CPU, in turns of 100000 us", "50% of the default". Caller frees. */
 char *limit_format(const LimitSetting *setting, const LimitValue *value);
 
 /*

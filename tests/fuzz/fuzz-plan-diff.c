@@ -153,23 +153,23 @@ static int (*const adds[_PLAN_KIND_MAX])(Input *input, Plan *plan, const PlanOri
         [PLAN_BUS_RULE] = add_bus_rule, [PLAN_BUS] = add_bus,   [PLAN_SOCKET] = add_socket,
 };
 
+/* Looking whether a failure changed anything costs more than the add, so only some are looked at. */
 static void add_one(Input *input, Plan *plan) {
         static const char *const capabilities[] = { "com.acme.a", "com.acme.b" };
         PlanOrigin origin = { .capability = (char *) capabilities[take(input, 2)],
                               .file = (char *) "a.json" };
-        g_autofree char *before = NULL, *after = NULL;
-        g_autoptr(Plan) copy = plan_copy(plan);
+        g_autofree char *before = take(input, 16) == 15 ? plan_print_json(plan) : NULL;
         g_auto(Error) error = ERROR_NULL;
         int r;
 
         origin.line = take(input, 3);
         r = adds[take(input, _PLAN_KIND_MAX)](input, plan, &origin, &error);
-        fuzz_assert_explained(r < 0 ? r : 0, &error);
-        if (r >= 0)
-                return;
-        before = plan_print_json(copy);
-        after = plan_print_json(plan);
-        FUZZ_ASSERT(strcmp(before, after) == 0);
+        fuzz_assert_explained(r, &error);
+        if (r < 0 && before) {
+                g_autofree char *after = plan_print_json(plan);
+
+                FUZZ_ASSERT(strcmp(before, after) == 0);
+        }
 }
 
 /* ---- what must hold ---- */

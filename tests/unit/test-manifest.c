@@ -273,7 +273,8 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
                   "!a.b ok.cap",
                   "4:8 error /capabilities/0/gateways/0/id: Unknown gateway 'netwrok'; did you "
-                  "mean 'network', expected one of: file, env\n" },
+                  "mean 'network', expected one of: file, network, pulseaudio, devicenode, dbus, "
+                  "cgroups, wayland, env\n" },
                 { "id: misspelt file",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -282,7 +283,8 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
                   "!a.b",
                   "4:8 error /capabilities/0/gateways/0/id: Unknown gateway 'File'; did you mean "
-                  "'file', expected one of: file, env\n" },
+                  "'file', expected one of: file, network, pulseaudio, devicenode, dbus, "
+                  "cgroups, wayland, env\n" },
                 { "id: far from all",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -291,8 +293,8 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{}]}]}]}",
                   "!a.b",
                   "4:8 error /capabilities/0/gateways/0/id: Unknown gateway 'bluetooth', expected "
-                  "one of: file, env\n" },
-                { "id: not in this version",
+                  "one of: file, network, pulseaudio, devicenode, dbus, cgroups, wayland, env\n" },
+                { "config: of another gateway",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
                   "{'name': 'a.b', 'gateways': [\n"
@@ -304,16 +306,10 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "{'id': 'file', 'config': [\n"
                   "{'path-host': '/x', 'path-container': '/y'}]}]}]}",
                   "!a.b ok.cap",
-                  "6:8 error /capabilities/0/gateways/1/id: Gateway 'network' is not built in this "
-                  "version, expected one of: file, env\n" },
-                { "id: dbus",
-                  "{'version': '1',\n"
-                  " 'capabilities': [\n"
-                  "{'name': 'a.b', 'gateways': [\n"
-                  "{'id': 'dbus', 'config': [{'dbus-gateway-config-session': []}]}]}]}",
-                  "!a.b",
-                  "4:8 error /capabilities/0/gateways/0/id: Gateway 'dbus' is not built in this "
-                  "version, expected one of: file, env\n" },
+                  "7:1 error /capabilities/0/gateways/1/config/0: Key 'direction' is missing\n"
+                  "7:1 error /capabilities/0/gateways/1/config/0: Key 'allow' is missing\n"
+                  "7:2 error /capabilities/0/gateways/1/config/0/host: Unknown key 'host', expected "
+                  "one of: direction, allow\n" },
                 { "config: empty",
                   "{'version': '1',\n"
                   " 'capabilities': [\n"
@@ -433,7 +429,8 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "3:25 error /capabilities/0/risk: Unknown risk 'x', expected one of: low, "
                   "medium, high\n"
                   "4:8 error /capabilities/0/gateways/0/id: Unknown gateway 'fil'; did you mean "
-                  "'file', expected one of: file, env\n"
+                  "'file', expected one of: file, network, pulseaudio, devicenode, dbus, "
+                  "cgroups, wayland, env\n"
                   "4:25 error /capabilities/0/gateways/0/config: The array has 0 elements, "
                   "expected at least 1\n"
                   "5:26 error /capabilities/0/gateways/1/config/0: Key 'value' is missing\n"
