@@ -78,7 +78,6 @@ Driver *driver_new(void) {
         keep_driver(driver);
         driver->cgroup = g_strdup_printf("bulkhead-t%d/%u", (int) getpid(), ++n);
         driver->runtime = g_strdup_printf("/tmp/bulkhead-test-run-%d-%u", (int) getpid(), n);
-        driver->n_mounts = system_count_mounts();
         g_queue_init(&driver->kept);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
         driver->fd = pair[0];
@@ -363,13 +362,14 @@ void driver_assert_gone(Driver *driver) {
                 fail_msg("the shim is still there");
         /* The kernel is done with the last mounts and processes a little after the last wait. */
         end = system_now_usec() + G_USEC_PER_SEC;
-        while (system_now_usec() < end && (system_count_in_cgroup(driver->cgroup, NULL) > 0 ||
-                                           system_count_mounts() != driver->n_mounts))
+        while (system_now_usec() < end &&
+               (system_count_in_cgroup(driver->cgroup, NULL) > 0 || system_has_stray_mounts()))
                 system_sleep_msec(5);
         assert_int_equal(system_count_in_cgroup(driver->cgroup, NULL), 0);
         assert_int_equal(system_count_cgroups(driver->cgroup), 0);
         assert_int_not_equal(access(driver->runtime, F_OK), 0);
         assert_false(system_is_mounted(driver->runtime));
+        assert_false(system_has_stray_mounts());
 }
 
 void driver_assert_stops(Driver *driver) {

@@ -18,15 +18,14 @@
 #define DRIVER_PATIENCE_USEC (20 * G_USEC_PER_SEC)
 
 typedef struct Driver {
-        pid_t pid;         /* of the shim, our child; 0 once it is reaped */
-        int fd;            /* owned; the service's end; -EBADF when closed */
-        int exit_status;   /* raw, once reaped */
-        char *cgroup;      /* owned; "bulkhead-t<pid>/<n>" */
-        char *runtime;     /* owned */
-        uint32_t serial;   /* the last one used */
-        uint32_t run;      /* likewise */
-        GQueue kept;       /* owned WireMessage *, received while another was awaited */
-        unsigned n_mounts; /* of the host before */
+        pid_t pid;       /* of the shim, our child; 0 once it is reaped */
+        int fd;          /* owned; the service's end; -EBADF when closed */
+        int exit_status; /* raw, once reaped */
+        char *cgroup;    /* owned; "bulkhead-t<pid>/<n>" */
+        char *runtime;   /* owned */
+        uint32_t serial; /* the last one used */
+        uint32_t run;    /* likewise */
+        GQueue kept;     /* owned WireMessage *, received while another was awaited */
 } Driver;
 
 Driver *driver_new(void);

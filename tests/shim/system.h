@@ -12,7 +12,7 @@ uint64_t system_now_usec(void);
 void system_sleep_msec(unsigned msec);
 
 unsigned system_count_fds(pid_t pid);     /* of a process of ours */
-unsigned system_count_mounts(void);       /* of the host's table */
+bool system_has_stray_mounts(void);       /* in the host's table: what belongs into a monitor's */
 bool system_is_mounted(const char *word); /* a line of that table has it */
 bool system_is_alive(pid_t pid);          /* a zombie is not */
 
@@ -25,8 +25,8 @@ unsigned system_count_cgroups(const char *name);
 /* SIGKILL to all in it until nobody is left, then takes the folders away: for tests that failed. */
 void system_sweep_cgroup(const char *name);
 
-/* A new folder below /tmp, and its end, which comes at the latest with the program's. What is mounted on it is
- * taken off. */
+/* A new folder below /tmp, and its end, which comes at the latest with the program's. What is mounted on it
+ * is taken off. */
 char *system_make_folder(const char *what);
 void system_remove_folder(char *path); /* takes the string */
 void system_write_file(const char *folder, const char *name, const char *text, mode_t mode);
