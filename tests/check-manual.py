@@ -64,7 +64,7 @@ def check_command(source, program):
                  options_in_help(general.partition("Options:")[2]))
     for verb in verbs:
         own = ask(program, verb, "--help").partition("Options of every verb:")[0]
-        options = set(options_in_page(told.get(verb, ""))) - {"--json", "--quiet"}
+        options = set(options_in_page(told.get(verb, ""))) - {"--json", "--quiet", "--root"}
         if options or options_in_help(own):
             n += compare(page, f"option of '{verb}'", options, options_in_help(own))
     return n
