@@ -23,10 +23,10 @@ def ask(*argv):
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
 
 
-def compare(page, what, written, real):
+def compare(page, what, written, real, may_be_none=False):
     """Prints what is missing on either side; returns how many."""
     written, real = set(written), set(real)
-    if not real:
+    if not real and not may_be_none:
         print(f"{page}: found no {what} to look for")
         return 1
     for name in sorted(real - written):
@@ -52,6 +52,16 @@ def options_in_page(text):
     return re.findall(r"\*\*(--[a-z-]+)\*\*", text)
 
 
+def unsupported_in_help(text):
+    """Options of which the help says that they do nothing so far."""
+    return re.findall(r"^ +(?:-\w, )?(--[a-z-]+).*not supported by this version", text, re.MULTILINE)
+
+
+def unsupported_in_page(text):
+    """The same in definitions: a term, and lines that begin with ':' or spaces."""
+    return re.findall(r"^.*\*\*(--[a-z-]+)\*\*.*\n:(?:.*\n {4})*.*[Nn]ot supported by this version", text, re.MULTILINE)
+
+
 def check_command(source, program):
     page = "bulkhead.1"
     text = read(source, "docs", "man", page + ".md")
@@ -67,6 +77,9 @@ def check_command(source, program):
         options = set(options_in_page(told.get(verb, ""))) - {"--json", "--quiet", "--root"}
         if options or options_in_help(own):
             n += compare(page, f"option of '{verb}'", options, options_in_help(own))
+        if verb == "run": # the others refer to it
+            n += compare(page, "unsupported option", unsupported_in_page(told.get(verb, "")), unsupported_in_help(own),
+                         may_be_none=True)
     return n
 
 
@@ -85,6 +98,15 @@ def check_keys(source, page, *code):
             written += [f"[{match.group(1)}] {key}" for key in re.findall(r"\*\*(\w+)=\*\*", section)]
     real = re.findall(r'^ {8}\{ "(\w+)", "(\w+)",', read(source, *code), re.MULTILINE)
     return compare(page, "key", written, (f"[{section}] {key}" for section, key in real))
+
+
+def check_policy(source):
+    """The settings tell that policy sections are not followed; so does the page, as long as they do."""
+    page = "bulkhead.conf.5"
+    section = split_sections(read(source, "docs", "man", page + ".md"), "#")["[Policy NAME]"]
+    code = read(source, "capabilities", "settings.c")
+    return compare(page, "remark", re.findall(r"not follow policy", section),
+                   ["not follow policy"] if "Policy sections are not supported" in code else [], may_be_none=True)
 
 
 def check_errors(source):
@@ -107,7 +129,7 @@ def main():
     n = check_command(source, bulkhead) + check_service(source, bulkheadd) + check_errors(source)
     n += check_keys(source, "bulkhead.conf.5", "capabilities", "settings.c")
     n += check_keys(source, "bulkhead-template.5", "capabilities", "template.c")
-    n += check_catalog(source)
+    n += check_policy(source) + check_catalog(source)
     return 1 if n else 0
 
 
