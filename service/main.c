@@ -168,6 +168,10 @@ static int service_run(const Arguments *arguments, const Places *places, const S
         r = sd_event_default(&service.event);
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot make the event loop");
+        /* Feeds the unit's WatchdogSec= from the loop, sd_event_set_watchdog(3); nothing without one. */
+        r = sd_event_set_watchdog(service.event, true);
+        if (r < 0)
+                return error_set_errnof(error, -r, "Cannot feed the watchdog");
         r = service_watch_signals(&service, error);
         if (r < 0)
                 return r;
