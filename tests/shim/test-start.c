@@ -237,10 +237,15 @@ static void test_nonsense(void **state G_GNUC_UNUSED) {
         for (size_t i = 0; i < G_N_ELEMENTS(with_body); i++) {
                 g_auto(Error) empty = ERROR_NULL;
                 WireMessage message;
+                WireReader reader;
                 uint32_t serial = driver_send(driver, with_body[i], NULL, NULL, 0);
                 uint16_t type = with_body[i] == SHIM_RUN ? SHIM_RAN : SHIM_DONE;
 
                 assert_true(driver_await(driver, type, serial, DRIVER_PATIENCE_USEC, &message));
+                reader = wire_reader(&message);
+                if (type == SHIM_RAN)
+                        (void) wire_get_u32(&reader); /* of no program */
+                assert_true(shim_error_get(&reader, &empty) < 0);
                 wire_message_done(&message);
         }
         assert_int_equal(driver_shell(driver, "exit 3", NULL), 3);
