@@ -4,8 +4,8 @@
 
 check-manual.py SOURCE BULKHEAD BULKHEADD
 
-SOURCE is the top folder; the other two are the programs, which are asked for --help. Prints each difference;
-exit 1 if there is one.
+SOURCE is the top folder; the other two are the programs, which are asked for --help. Message ids, and options that
+packages are built with, are looked at as well. Prints each difference; exit 1 if there is one.
 """
 
 import os
@@ -121,6 +121,19 @@ def check_catalog(source):
     return compare("bulkhead.catalog", "message", written, real)
 
 
+def check_packages(source):
+    """Meson warns of an option that it does not know, and goes on."""
+    known = re.findall(r"^option\('(\w+)'", read(source, "meson_options.txt"), re.MULTILINE) + ["werror"]
+    n = 0
+    for path in (("debian", "rules"), ("yocto", "recipes-bulkhead", "bulkhead", "bulkhead_git.bb")):
+        for option in re.findall(r"(?<!\S)[\"]?-D(\w+)=|,-D(\w+)=", read(source, *path)):
+            name = option[0] or option[1]
+            if name not in known:
+                print(f"{path[-1]}: option '{name}' is not in meson_options.txt")
+                n += 1
+    return n
+
+
 def main():
     if len(sys.argv) != 4:
         print(__doc__, file=sys.stderr)
@@ -129,7 +142,7 @@ def main():
     n = check_command(source, bulkhead) + check_service(source, bulkheadd) + check_errors(source)
     n += check_keys(source, "bulkhead.conf.5", "capabilities", "settings.c")
     n += check_keys(source, "bulkhead-template.5", "capabilities", "template.c")
-    n += check_policy(source) + check_catalog(source)
+    n += check_policy(source) + check_catalog(source) + check_packages(source)
     return 1 if n else 0
 
 
