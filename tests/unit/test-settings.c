@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "capabilities/settings.h"
+#include "tests/unit/folder.h"
+#include "util/limits.h"
+
+static char *format_findings(const Settings *settings) {
+        GString *text = g_string_new(NULL);
+
+        for (guint i = 0; i < settings->findings->len; i++) {
+                const Finding *finding = settings->findings->pdata[i];
+                g_autofree char *one = finding_format(finding);
+
+                g_string_append_printf(text, "%s%s\n", finding->is_error ? "" : "W ", one);
+        }
+        return g_string_free(text, FALSE);
+}
+
+static void test_findings(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *name, *text, *expected;
+        } cases[] = {
+                { "nothing", "", "" },
+                { "comments", "# a\n; b\n\n[Service]\n # c\n", "" },
+                { "unknown section", "[Servce]\nBus=system\n",
+                  "f:1:1: Unknown section [Servce]; did you mean 'Service', expected one of: Service, Ids, Network, "
+                  "Session, Policy NAME\n" },
+                { "section without end", "[Service\n", "f:1:1: Section '[Service' has no ']' at its end\n" },
+                { "key before section", "Bus=system\n", "f:1:1: 'Bus=system' stands before the first [Section]\n" },
+                { "unknown key", "[Service]\n  MaxSandboxs=3\n",
+                  "f:2:3: Unknown key MaxSandboxs= in [Service]; did you mean 'MaxSandboxes'\n" },
+                { "key of another section", "[Service]\nNAT=yes\n",
+                  "f:2:1: Unknown key NAT= in [Service], expected it in [Network]\n" },
+                { "no key", "[Service]\nBus\n",
+                  "f:2:1: 'Bus' is not understood, expected [Section], Key=value or # comment\n" },
+                { "not a bool", "[Service]\nAllowPrivileged = maybe\n",
+                  "f:2:19: AllowPrivileged='maybe' is not understood, expected yes or no\n" },
+                { "not a number", "[Service]\nMaxSandboxes=many\n",
+                  "f:2:14: MaxSandboxes='many' is out of range, expected a number from 1 to 1024\n" },
+                { "too many", "[Service]\nMaxSandboxes=1025\n",
+                  "f:2:14: MaxSandboxes='1025' is out of range, expected a number from 1 to 1024\n" },
+                { "not a choice", "[Service]\nCompatibility=strickt\n",
+                  "f:2:15: Compatibility='strickt' is unknown; did you mean 'strict', expected one of: safe, strict\n" },
+                { "empty", "[Service]\nBus=\n", "f:2:5: Bus= is empty, expected a value\n" },
+                { "a column counts characters", "[Service]\n\tSpareShims=\xc3\xa4\n",
+                  "f:2:13: SpareShims='\xc3\xa4' is out of range, expected a number from 0 to 64\n" },
+                { "not UTF-8", "[Service]\nBus=\xff\n", "f:2:1: The line is not UTF-8 text\n" },
+                { "policy", "[Policy kiosk]\nUsers=app\n",
+                  "W f:1:1: Policy sections are not supported by this version: every caller but root is refused\n" },
+                { "policy without a name", "[Policy]\n",
+                  "f:1:1: A policy section has a name: [Policy NAME]; every caller but root is refused\n" },
+                { "ids above 32 bits", "[Ids]\nBase=0xfff00000\n",
+                  "f: Base= and Count= of [Ids] leave the 32-bit range: the defaults are used\n" },
+                { "all of them", "[Servce]\n[Service]\nX=1\nBus=\n",
+                  "f:1:1: Unknown section [Servce]; did you mean 'Service', expected one of: Service, Ids, Network, "
+                  "Session, Policy NAME\n"
+                  "f:3:1: Unknown key X= in [Service]\n"
+                  "f:4:5: Bus= is empty, expected a value\n" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(Settings) settings = settings_new();
+                g_autofree char *found = NULL;
+
+                settings_parse(settings, "f", cases[i].text);
+                found = format_findings(settings);
+                if (strcmp(found, cases[i].expected) != 0)
+                        fail_msg("%s: found\n%sexpected\n%s", cases[i].name, found, cases[i].expected);
+        }
+}
+
+static void test_values(void **state G_GNUC_UNUSED) {
+        g_autoptr(Settings) settings = settings_new();
+
+        settings_parse(settings, "f",
+                       "[Service]\nBus=unix:path=/x\nSoftwareContainer=yes\nCompatibility=strict\nMaxSandboxes=7\n"
+                       "AllowPrivileged=true\n[Ids]\nBase=0x10000000\nCount=65536\n");
+        assert_int_equal(settings->findings->len, 0);
+        assert_string_equal(settings->bus, "unix:path=/x");
+        assert_string_equal(settings->compatibility, "strict");
+        assert_true(settings->softwarecontainer && settings->allow_privileged && !settings->has_policy);
+        assert_int_equal(settings->sandboxes_max, 7);
+        assert_int_equal(settings->ids_base, 0x10000000);
+        assert_int_equal(settings->ids_count, 65536);
+}
+
+/* A mistake leaves the value before: it must not open anything. */
+static void test_mistakes_keep_the_value(void **state G_GNUC_UNUSED) {
+        g_autoptr(Settings) settings = settings_new();
+
+        settings_parse(settings, "f", "[Service]\nAllowPrivileged=ja\nMaxSandboxes=0\nBus=\n[Policy]\n");
+        assert_false(settings->allow_privileged);
+        assert_int_equal(settings->sandboxes_max, SANDBOXES_MAX);
+        assert_string_equal(settings->bus, "system");
+        assert_true(settings->has_policy);
+}
+
+static void test_load(void **state) {
+        const char *folder = *state;
+        const char *file = folder_put(folder, "bulkhead.conf", "[Service]\nMaxSandboxes=5\nSpareShims=2\n");
+        g_autofree char *drop_ins = g_build_filename(folder, "bulkhead.conf.d", NULL), *found = NULL, *expected = NULL;
+        g_autoptr(Settings) settings = NULL, none = NULL;
+        const char *bad = folder_put(folder, "bulkhead.conf.d/20.conf", "[Service]\nMaxSandboxes=9\nX=\n");
+
+        folder_put(folder, "bulkhead.conf.d/10.conf", "[Service]\nMaxSandboxes=8\n");
+        folder_put(folder, "bulkhead.conf.d/.hidden.conf", "[Nonsense]\n");
+        folder_put(folder, "bulkhead.conf.d/README", "[Nonsense]\n");
+        settings = settings_load(file, drop_ins);
+        assert_int_equal(settings->sandboxes_max, 9);
+        assert_int_equal(settings->spare_shims, 2);
+        assert_int_equal(settings->n_files, 3);
+        found = format_findings(settings);
+        expected = g_strdup_printf("%s:3:1: Unknown key X= in [Service]\n", bad);
+        assert_string_equal(found, expected);
+
+        none = settings_load("/nonexistent/a", "/nonexistent/b");
+        assert_int_equal(none->n_files, 0);
+        assert_int_equal(none->findings->len, 0);
+}
+
+static void test_a_nul_hides_nothing(void **state) {
+        g_autofree char *path = g_build_filename(*state, "nul.conf", NULL);
+        g_autoptr(Settings) settings = settings_new();
+
+        assert_true(g_file_set_contents(path, "[Service]\n\0AllowPrivileged=yes\n", 31, NULL));
+        settings_read(settings, path);
+        assert_int_equal(settings->findings->len, 1);
+        assert_false(settings->allow_privileged);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_findings),
+                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_mistakes_keep_the_value),
+                cmocka_unit_test_setup_teardown(test_load, folder_setup, folder_teardown),
+                cmocka_unit_test_setup_teardown(test_a_nul_hides_nothing, folder_setup, folder_teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
