@@ -3,8 +3,8 @@
 /*
  * Whole manifests, right and wrong, and what becomes of them
  *
- * manifest-cases/bad/NAME.json has errors, or rows that cannot both hold; NAME.txt beside it has all
- * findings, and the conflict. manifest-cases/good/NAME.json has none; NAME.txt has the plan as text (and
+ * manifest-cases/bad/NAME.json has errors, or rows that cannot both hold; NAME.expected beside it has all
+ * findings, and the conflict. manifest-cases/good/NAME.json has none; NAME.expected has the plan as text (and
  * warnings before it).
  *
  * The union of capabilities does not depend on their order: every good manifest is planned with its rows in
@@ -35,7 +35,7 @@
 typedef struct Case {
         char *name;
         Manifest *manifest;
-        char *expected;     /* what the text beside it says */
+        char *expected;     /* what the file beside it says */
         GPtrArray *configs; /* not owned; rows of all its capabilities, in the order of the text */
 } Case;
 
@@ -64,7 +64,7 @@ static Case *case_new(const char *folder, const char *file) {
         g_autofree char *text = NULL;
 
         one->name = g_strndup(file, strlen(file) - strlen(".json"));
-        one->expected = read_text(folder, one->name, ".txt");
+        one->expected = read_text(folder, one->name, ".expected");
         text = read_text(folder, one->name, ".json");
         one->manifest = manifest_parse(file, text, strlen(text));
         one->configs = g_ptr_array_new();
