@@ -32,10 +32,13 @@ static void check_add(Check *check, const char *file, const char *text) {
 static void check_add_findings(Check *check, const GPtrArray *findings) {
         for (guint i = 0; i < findings->len; i++) {
                 const Finding *finding = findings->pdata[i];
+                const char *file = finding->file;
 
-                g_ptr_array_add(check->findings,
-                                finding_new(finding->is_error, finding->file, finding->line, finding->column,
-                                            finding->path, finding->text));
+                /* "check ." names files as "check a.json" does. */
+                if (g_str_has_prefix(file, "./"))
+                        file += strlen("./");
+                g_ptr_array_add(check->findings, finding_new(finding->is_error, file, finding->line,
+                                                             finding->column, finding->path, finding->text));
         }
 }
 

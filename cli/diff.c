@@ -11,6 +11,8 @@
 #include "cli/output.h"
 #include "util/places.h"
 
+#define WHAT_WIDTH_MAX 48
+
 /* A file, a folder of manifests, or the root of an image; NULL after a failure that was said. Both sides have to
  * be without errors: what an error takes out would look as if it were narrower. */
 static Store *side_load(const char *path) {
@@ -54,6 +56,8 @@ static void print_text(const Cli *cli, const GPtrArray *changes) {
         g_autoptr(Table) table = table_new(titles);
 
         table_set_colour(table, 0, verdict_colour);
+        table_set_width_max(table, 3, WHAT_WIDTH_MAX);
+        table_set_width_max(table, 4, WHAT_WIDTH_MAX);
         for (guint i = 0; i < changes->len; i++) {
                 const DiffChange *change = changes->pdata[i];
                 g_autofree char *where = change->line > 0 ? g_strdup_printf("%s:%u", change->file, change->line) :

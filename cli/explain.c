@@ -10,6 +10,8 @@
 #include "cli/output.h"
 #include "plan/plan.h"
 
+#define OPENS_WIDTH_MAX 48
+
 /* The id in manifests of the gateway that an item is of. */
 static const char *item_get_gateway(const PlanItem *item) {
         switch (item->kind) {
@@ -62,6 +64,7 @@ static void print_text(const Cli *cli, const Plan *plan) {
         static const char *const titles[] = { "GATEWAY", "OPENS", "AS", "HOW", "ASKED FOR BY", NULL };
         g_autoptr(Table) table = table_new(titles);
 
+        table_set_width_max(table, 1, OPENS_WIDTH_MAX); /* rules are sentences */
         for (guint i = 0; i < plan_get_size(plan); i++) {
                 const PlanItem *item = plan_get_item(plan, i);
                 g_autofree char *value = NULL, *how = NULL, *origins = format_origins(item);

@@ -17,6 +17,7 @@ struct Table {
         size_t n_columns;
         Colour (*colours[TABLE_COLUMNS_MAX])(const char *text);
         bool right[TABLE_COLUMNS_MAX];
+        size_t widths_max[TABLE_COLUMNS_MAX];
         GPtrArray *rows; /* of Row */
 };
 
@@ -145,7 +146,7 @@ Table *table_new(const char *const *titles) {
 
         table->titles = titles;
         while (titles[table->n_columns])
-                table->n_columns++;
+                table->widths_max[table->n_columns++] = SIZE_MAX;
         g_assert(table->n_columns > 0 && table->n_columns <= TABLE_COLUMNS_MAX);
         table->rows = g_ptr_array_new_with_free_func(row_free);
         return table;
@@ -176,6 +177,11 @@ void table_set_right(Table *table, size_t column) {
         table->right[column] = true;
 }
 
+void table_set_width_max(Table *table, size_t column, size_t width) {
+        g_assert(column < table->n_columns);
+        table->widths_max[column] = width;
+}
+
 static void cell_print(FILE *stream, const char *text, size_t width, bool right, bool last, Colour colour) {
         size_t used = output_width(text);
         int padding = (int) (width > used ? width - used : 0);
@@ -197,8 +203,10 @@ void table_print(const Table *table, FILE *stream, bool header) {
                         widths[c] = output_width(table->titles[c]);
                 for (guint i = 0; i < table->rows->len; i++) {
                         const Row *row = g_ptr_array_index(table->rows, i);
+                        size_t width = output_width(row->cells[c]);
 
-                        widths[c] = MAX(widths[c], output_width(row->cells[c]));
+                        if (width <= table->widths_max[c])
+                                widths[c] = MAX(widths[c], width);
                 }
         }
 

@@ -64,5 +64,8 @@ void table_add(Table *table, const char *const *cells);
 void table_set_colour(Table *table, size_t column, Colour (*choose)(const char *text));
 /* The cells of @column are numbers: aligned to the right. */
 void table_set_right(Table *table, size_t column);
+/* Cells of @column that are wider than @width keep their text, and push only what stands behind them in their
+ * line. */
+void table_set_width_max(Table *table, size_t column, size_t width);
 /* @header: the titles too. */
 void table_print(const Table *table, FILE *stream, bool header);

@@ -3,14 +3,18 @@
 /*
  * Cgroups gateway
  *
- * One limit of the sandbox's control group. "setting" is a name of cgroup v1 ("memory.limit_in_bytes") or of v2
- * ("memory.max"), whichever the host has; both mean the same. "value" is a string, or an integer where the value is
- * a plain number. Bytes may have a unit and a fraction ("64M", "1.5G", always powers of 1024), CPU time may be a
- * share of one CPU ("20%"), "max" is no limit.
+ * A row is one limit of the sandbox's control group.
  *
- * Every setting is known, with the range of its values: one that is not is refused, and so is an empty value. Of
- * two values of one setting the wider counts, whatever names they came by: the larger one, of lists of CPUs both.
- * Two different net_cls.classid are a conflict, since none is wider.
+ * "setting": a name of cgroup v1 ("memory.limit_in_bytes") or of v2 ("memory.max"), whichever the host has;
+ * both mean the same. Every setting is known, with the range of its values; one that is not is refused.
+ *
+ * "value": a string, or an integer where the value is a plain number; never empty. Bytes may have a unit and
+ * a fraction ("64M", "1.5G", always powers of 1024), CPU time may be a share of one CPU ("20%"), "max" is no
+ * limit.
+ *
+ * Of two values of one setting the wider counts, whichever names they came by: the larger one, of lists of
+ * CPUs both together, of cpu.period the shorter. Two different net_cls.classid are a conflict, since neither
+ * is wider.
  */
 #include <string.h>
 
@@ -21,10 +25,10 @@ extern const GatewayOps gateway_cgroups_ops;
 
 typedef struct CgroupsConfig {
         GatewayConfig config;
-        char *setting, *text; /* owned; as they are written */
+        char *setting, *text;           /* owned; as they are written */
         JsonCursor setting_at, text_at; /* only while the row is read */
-        char *key;        /* owned; canonical */
-        LimitValue value; /* to be cleared */
+        char *key;                      /* owned; canonical */
+        LimitValue value;               /* to be cleared */
 } CgroupsConfig;
 
 static int read_setting(const JsonCursor *at, void *userdata) {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /*
- * The grammars as one automaton. A name is made of elements with a separator between them; the state says what has
- * been read so far, and how far that is from what the kind needs.
+ * The grammars as one automaton. A name is made of elements with a separator between them; the state says
+ * what has been read so far, and how far that is from what the kind needs.
  */
 typedef enum NameState {
         NAME_START,        /* nothing yet */

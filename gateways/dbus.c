@@ -3,26 +3,31 @@
 /*
  * D-Bus gateway
  *
- * Shows the session bus of the sandbox's owner, the system bus, or both, through a proxy that lets through what the
- * rules say and nothing else. DBUS_SESSION_BUS_ADDRESS and DBUS_SYSTEM_BUS_ADDRESS name the proxy; a manifest's own
- * variables of these names win.
+ * Shows the session bus of the sandbox's owner, the system bus, or both, through a proxy that lets through
+ * what the rules say and nothing else. DBUS_SESSION_BUS_ADDRESS and DBUS_SYSTEM_BUS_ADDRESS name the proxy; a
+ * manifest's own variables of these names win.
  *
- * A row has "dbus-gateway-config-session", "dbus-gateway-config-system" or both, each an array of rules; an empty
- * one is a proxy that lets nothing through. Which row says what of which bus does not matter: all rules of all rows
- * add up, for each bus by itself.
+ * A row has "dbus-gateway-config-session", "dbus-gateway-config-system" or both, each an array of rules; an
+ * empty one is a proxy that lets nothing through. Which row says what of which bus does not matter: all rules
+ * of all rows add up, for each bus by itself.
  *
- * A message passes if one rule fits it in all of:
- * "direction": "outgoing" (from the sandbox), "incoming" (to it), or a pattern that fits one of the words or both;
- * "interface", "object-path": patterns;
- * "method": a pattern or an array of patterns, one of which has to fit; signals are meant too;
+ * A message passes if one rule fits it in all of its keys:
+ *
+ * "direction": "outgoing" (from the sandbox), "incoming" (to it), or a pattern that fits one of the words or
+ * both.
+ *
+ * "interface" and "object-path": a pattern each.
+ *
+ * "method": a pattern, or an array of patterns of which one has to fit. Signals are meant too.
+ *
  * "bus-name": a pattern for the name of the other side. Without the key it is any, as it always was.
- * In patterns, '*' stands for any characters, '?' for one; they are about the whole string.
  *
- * "own" stands in a rule of its own: a pattern, or an array of patterns, for names that the app may own on the bus.
- * It implies nothing else: who may call the app is said by rules with "incoming".
+ * In patterns, '*' stands for any characters, '?' for one; they are about the whole string. The first four
+ * keys are required, and a pattern that no valid name can fit is refused (an interface without a dot, a path
+ * that ends with a slash): such rules once were accepted and did nothing.
  *
- * The first four keys are required, and a pattern that no valid name can fit is refused (an interface without a
- * dot, a path that ends with a slash): such rules once were accepted and did nothing.
+ * "own": stands in a rule of its own; a pattern, or an array of patterns, for names that the app may own on
+ * the bus. It implies nothing else: who may call the app is said by rules with "incoming".
  */
 #include <string.h>
 
@@ -73,8 +78,9 @@ static int read_pattern(const JsonCursor *at, DBusName kind, char **ret) {
         if (r < 0)
                 return r;
         if (!dbus_pattern_is_possible(kind, pattern))
-                return json_error(at, "No %s can fit '%s', expected one like '%s', with * and ? for what may vary",
-                                  names[kind].what, pattern, names[kind].example);
+                return json_error(
+                        at, "No %s can fit '%s', expected one like '%s', with * and ? for what may vary",
+                        names[kind].what, pattern, names[kind].example);
         r = plan_bus_pattern_check(names[kind].pattern, pattern, &error);
         if (r < 0)
                 return json_error(at, "%s", error.message);
@@ -244,7 +250,7 @@ static int dbus_parse_row(const JsonCursor *row, GatewayConfig *config) {
         r = json_read_object(row, dbus_fields, JSON_UNKNOWN_ERROR, config);
         if (json_is_object(json_cursor_get_value(row)) && json_cursor_get_size(row) == 0)
                 return json_error(row, "No bus, expected the key 'dbus-gateway-config-session', "
-                                  "'dbus-gateway-config-system' or both");
+                                       "'dbus-gateway-config-system' or both");
         return r;
 }
 
@@ -277,8 +283,8 @@ static int bus_plan(const DBusConfig *dbus, PlanBus bus, Plan *plan, Error *erro
 
         r = plan_add_bus(plan, origin, bus, error);
         if (r >= 0)
-                r = plan_add_env(plan, origin, inside[bus].variable, inside[bus].address, PLAN_ENV_DEFAULT, NULL,
-                                 error);
+                r = plan_add_env(plan, origin, inside[bus].variable, inside[bus].address, PLAN_ENV_DEFAULT,
+                                 NULL, error);
         for (guint i = 0; r >= 0 && i < dbus->rules[bus]->len; i++)
                 r = rule_plan(g_ptr_array_index(dbus->rules[bus], i), origin, plan, error);
         return r;

@@ -3,20 +3,20 @@
 /*
  * Device gateway
  *
- * Puts a device of the host into the sandbox's /dev, under the path that it has on the host, and opens it in the
- * devices control group.
+ * Puts a device of the host into the sandbox's /dev, under the path that it has on the host, and opens it in
+ * the devices control group.
  *
- * "name": a path below /dev, without ".."; or a glob if it has one of * ? [ in it, where * and ? do not stand for a
- * slash. A glob's first part below /dev has to begin with a letter or digit: "/dev/ttyUSB*" is an answer to what an
- * app needs, a glob that fits every device is not. What the sandbox has of its own (/dev/pts, /dev/shm and the
- * like) cannot be asked for.
+ * "name": a path below /dev, without ".."; or a glob if it has one of * ? [ in it, where * and ? do not stand
+ * for a slash. A glob's first part below /dev has to begin with a letter or digit: "/dev/ttyUSB*" is an
+ * answer to what an app needs, a glob that fits every device is not. What the sandbox has of its own
+ * (/dev/pts, /dev/shm and the like) cannot be asked for.
  *
- * "mode": who may open the node, as the digits of chmod(1): 644, "644" and "0644" are all rw-r--r--. Digits are
- * octal in a JSON integer too, so 8 and 9 are refused, and so is what is above 777, and 0. Without the key it is
- * the mode that the host's device has.
+ * "mode": who may open the node, as the digits of chmod(1): 644, "644" and "0644" are all rw-r--r--. Digits
+ * are octal in a JSON integer too, so 8 and 9 are refused, and so is what is above 777, and 0. Without the
+ * key it is the mode that the host's device has.
  *
- * "access": letters of the devices control group, each at most once, in any order: r read, w write, m make nodes.
- * Without the key it is all three, as it always was; an app can make no nodes anyway.
+ * "access": letters of the devices control group, each at most once, in any order: r read, w write, m make
+ * nodes. Without the key it is all three, as it always was; an app can make no nodes anyway.
  *
  * "optional": true if a device that is not there is no error; false unless said otherwise.
  *
@@ -57,8 +57,9 @@ static int read_name(const JsonCursor *at, void *userdata) {
                 return json_error(at, "%s", error.message);
         first = device->name + strlen("/dev/");
         if (plan_device_is_glob(device->name) && !g_ascii_isalnum(first[0]))
-                return json_error(at, "Glob '%s' fits devices of every kind, expected a letter or digit behind '/dev/'",
-                                  name);
+                return json_error(
+                        at, "Glob '%s' fits devices of every kind, expected a letter or digit behind '/dev/'",
+                        name);
         return 0;
 }
 
@@ -76,7 +77,8 @@ static int mode_parse(const JsonCursor *at, const char *text, unsigned *ret) {
         if (mode > MODE_MAX)
                 return json_error(at, "Mode '%s' is out of range, expected 1 to 777 in octal digits", text);
         if (mode == 0)
-                return json_error(at, "Mode '%s' lets nobody open the device; leave it out for the host's mode", text);
+                return json_error(
+                        at, "Mode '%s' lets nobody open the device; leave it out for the host's mode", text);
         *ret = mode;
         return 0;
 }
@@ -113,7 +115,8 @@ static int read_access(const JsonCursor *at, void *userdata) {
                 const char *letter = strchr(letters, *p);
 
                 if (!letter || access & flags[letter - letters])
-                        return json_error(at, "'%s' is not an access, expected letters of 'rwm', each once", text);
+                        return json_error(at, "'%s' is not an access, expected letters of 'rwm', each once",
+                                          text);
                 access |= flags[letter - letters];
         }
         device->access = access;
@@ -151,8 +154,8 @@ static int device_parse_row(const JsonCursor *row, GatewayConfig *config) {
 static int device_plan(const GatewayConfig *config, Plan *plan, Error *error) {
         const DeviceConfig *device = (const DeviceConfig *) config;
 
-        return plan_add_device(plan, config->origin, device->name, device->mode, device->access | device->flags,
-                               error);
+        return plan_add_device(plan, config->origin, device->name, device->mode,
+                               device->access | device->flags, error);
 }
 
 static void device_done(GatewayConfig *config) {

@@ -3,8 +3,20 @@
 /*
  * Environment gateway
  *
- * Variables of every program that is started after the grant. A variable that several rows name is put
- * together by the plan; two rows that set it to different values are a conflict.
+ * A row is one variable of every program that is started after the grant.
+ *
+ * "name": not empty, without '='. "value": not empty.
+ *
+ * "mode": "set" unless said otherwise, "append" or "prepend"; upper and lower case are the same. What is
+ * added to a variable that no row before has named is its value, and the separator does not count. A variable
+ * may be set first and added to afterwards; to set it to another value after that is a conflict, and so are
+ * two different values. These are the only things that depend on the order of rows.
+ *
+ * "separator": what stands between the old value and what is added; empty unless said otherwise.
+ *
+ * Only what manifests say is added to, never the host's variables. A variable that another gateway sets
+ * (PULSE_SERVER, WAYLAND_DISPLAY, XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS, DBUS_SYSTEM_BUS_ADDRESS) is
+ * replaced by a row that names it, whatever its mode.
  */
 #include <string.h>
 
@@ -95,10 +107,13 @@ static int env_parse_row(const JsonCursor *row, GatewayConfig *config) {
         return json_read_object(row, env_fields, JSON_UNKNOWN_ERROR, env);
 }
 
+/* What another gateway has put there is not ours to add to: the row's value takes its place. */
 static int env_plan(const GatewayConfig *config, Plan *plan, Error *error) {
         const EnvConfig *env = (const EnvConfig *) config;
+        const PlanItem *item = plan_find_item(plan, PLAN_ENV, env->name);
+        PlanEnvMode mode = item && item->env.mode == PLAN_ENV_DEFAULT ? PLAN_ENV_SET : env->mode;
 
-        return plan_add_env(plan, config->origin, env->name, env->value, env->mode, env->separator, error);
+        return plan_add_env(plan, config->origin, env->name, env->value, mode, env->separator, error);
 }
 
 static void env_done(GatewayConfig *config) {

@@ -3,10 +3,21 @@
 /*
  * File gateway
  *
- * Shows a file or folder of the host to a sandbox, read-only unless the row says otherwise. The source is
- * resolved by the shim when the bind is made; here it is only a name. Commas and quotes in a path are fine,
- * since paths reach mount(2) by descriptor and never through an option string; control characters are
- * refused.
+ * A row shows a file or folder of the host to the sandbox.
+ *
+ * "path-host" and "path-container": absolute paths without "..". Odd slashes and "." are put in order. Commas
+ * and quotes are fine, since paths reach mount(2) by descriptor and never through an option string; control
+ * characters are refused. The source is resolved by the shim when the bind is made; here it is only a name.
+ * Nothing can be shown on "/", on "/dev" itself, and on or in "/proc" and "/sys".
+ *
+ * "read-only": true unless said otherwise.
+ *
+ * "optional": true if a source that is not there is no error; false unless said otherwise.
+ *
+ * "recursive": true to show what is mounted below the source too; false unless said otherwise.
+ *
+ * The same source at the same target again adds up: writable if one row says so, recursive if one says so,
+ * optional only if all do. Another source at the same target is a conflict.
  */
 #include "gateways/gateway.h"
 #include "util/limits.h"

@@ -34,11 +34,13 @@ static int colon_error(const JsonCursor *at, const char *text) {
                 return json_error(at, "'%s' is a URL, expected only its host; did you mean '%.*s'", text,
                                   (int) strcspn(rest + 2, "/:?#"), rest + 2);
         if (text[0] == '[')
-                return json_error(at, "'%s' has brackets, expected the IPv6 address without; a port goes to 'ports'",
-                                  text);
+                return json_error(
+                        at, "'%s' has brackets, expected the IPv6 address without; a port goes to 'ports'",
+                        text);
         if (is_digits(rest) && before_colon[0] != '\0')
-                return json_error(at, "'%s' has a port, expected the host alone; did you mean '%s' with \"ports\": %s",
-                                  text, before_colon, rest);
+                return json_error(
+                        at, "'%s' has a port, expected the host alone; did you mean '%s' with \"ports\": %s",
+                        text, before_colon, rest);
         if (strchr(text, '%') && address_parse(before_zone, address) != AF_UNSPEC)
                 return json_error(at, "'%s' has a zone, expected the address alone; did you mean '%s'", text,
                                   before_zone);
@@ -76,8 +78,10 @@ static int read_prefix(const JsonCursor *at, const char *text, PlanPeer *ret) {
         unsigned n_bits = family == AF_INET ? 32 : 128;
 
         if (family == AF_UNSPEC)
-                return json_error(at, "'%s' is not an address, expected a prefix like '192.168.1.0/24' or "
-                                  "'fd00::/64'", parts[0]);
+                return json_error(at,
+                                  "'%s' is not an address, expected a prefix like '192.168.1.0/24' or "
+                                  "'fd00::/64'",
+                                  parts[0]);
         length = family == AF_INET ? length_from_mask(parts[1]) : g_strdup(parts[1]);
         if (!is_prefix_length(length, n_bits))
                 return json_error(at, "'%s' is not a prefix length, expected 0 to %u", parts[1], n_bits);
@@ -86,8 +90,10 @@ static int read_prefix(const JsonCursor *at, const char *text, PlanPeer *ret) {
                 return json_error(at, "%s", error.message);
         if (memcmp(network.address, address, sizeof(address)) != 0) {
                 better = plan_peer_format(&network);
-                return json_error(at, "'%s' has bits set behind its prefix; did you mean '%s' for the network or "
-                                  "'%s' for the host", text, better, parts[0]);
+                return json_error(at,
+                                  "'%s' has bits set behind its prefix; did you mean '%s' for the network or "
+                                  "'%s' for the host",
+                                  text, better, parts[0]);
         }
         *ret = network;
         network = (PlanPeer){ 0 };
@@ -100,9 +106,11 @@ static int check_name(const JsonCursor *at, const char *text) {
         g_auto(PlanPeer) peer = { 0 };
 
         if (strchr(text, ','))
-                return json_error(at, "'%s' is a list, expected one host; write one entry of 'allow' for each", text);
+                return json_error(
+                        at, "'%s' is a list, expected one host; write one entry of 'allow' for each", text);
         if (strchr(text, '*') || strchr(text, '?'))
-                return json_error(at, "'%s' is a pattern, and which names fit it cannot be known; " EXPECTED, text);
+                return json_error(at, "'%s' is a pattern, and which names fit it cannot be known; " EXPECTED,
+                                  text);
         if (g_str_is_ascii(text))
                 return 0;
         ascii = g_hostname_to_ascii(text);

@@ -10,9 +10,10 @@
 #include "util/json.h"
 
 /*
- * Reads "*", an address, a prefix or a host name. What plan_peer_parse() refuses is a finding at @at, with a better
- * spelling where one is likely; so are prefixes with bits set behind their length. IPv4 prefixes may have a network
- * mask in place of the length. Returns -EBADMSG then, else 0 and a peer that the caller clears.
+ * Reads "*", an address, a prefix or a host name. What plan_peer_parse() refuses is a finding at @at, with a
+ * better spelling where one is likely; so are prefixes with bits set behind their length. IPv4 prefixes may
+ * have a network mask in place of the length. Returns -EBADMSG then, else 0 and a peer that the caller
+ * clears.
  */
 int network_host_read(const JsonCursor *at, PlanPeer *ret);
 

@@ -3,28 +3,31 @@
 /*
  * Network gateway
  *
- * Gives the sandbox its link and address, and says with whom it may speak. A row is one direction and the peers
- * that are allowed in it; everything that no row allows is refused, in both directions and both families. Replies
- * to what is allowed need no rule.
+ * Gives the sandbox its link and address, and says with whom it may speak. A row is one direction and the
+ * peers that are allowed in it; everything that no row allows is refused, in both directions and both
+ * families. Replies to what is allowed need no rule.
  *
- * "direction": "INCOMING" or "OUTGOING", in capitals. "allow": peers; an empty list opens nothing, but the link is
- * there. Of each peer:
+ * "direction": "INCOMING" or "OUTGOING", in capitals.
  *
- * "host": "*" for any; an address; a prefix ("10.0.0.0/8", also "10.0.0.0/255.0.0.0"), which may have no bits set
- * behind its length; or a host name, which is followed as it resolves. An empty host is refused, which once meant
- * any. An address of the sandbox itself (127.0.0.1, ::1, localhost) is a warning: to itself everything is open.
+ * "allow": an array of peers; an empty one opens nothing, but the link is there. The keys of a peer:
  *
- * "ports": 443, "443", "8000-8080", "8000:8080", "80,443", or an array of these. They are the ports of the peer:
- * where a packet goes to in OUTGOING, where it comes from in INCOMING. Without the key it is all ports.
+ * "host": "*" for any; an address; a prefix ("10.0.0.0/8", also "10.0.0.0/255.0.0.0"), which may have no bits
+ * set behind its length; or a host name, which is followed as it resolves. An empty host is refused, which
+ * once meant any. An address of the sandbox itself (127.0.0.1, ::1, localhost) is a warning: to itself
+ * everything is open.
  *
- * "protocols": "tcp", "udp", "icmp" (IPv4), "icmpv6" (IPv6), "sctp", or an array of these. Without the key it is
- * all protocols; with ports, tcp and udp, and sctp only if it is named. Ports with icmp or icmpv6 are refused, since these have none, and so is
- * icmpv6 with an IPv4 address and the other way round.
+ * "ports": 443, "443", "8000-8080", "8000:8080", "80,443", or an array of these. They are the ports of the
+ * peer: where a packet goes to in OUTGOING, where it comes from in INCOMING. Without the key it is all ports.
+ *
+ * "protocols": "tcp", "udp", "icmp" (IPv4), "icmpv6" (IPv6), "sctp", or an array of these. Without the key it
+ * is all protocols; with ports, tcp and udp, and sctp only if it is named. Ports with icmp or icmpv6 are
+ * refused, since these have none, and so is icmpv6 with an IPv4 address and the other way round.
  *
  * "local-ports": the same forms as "ports"; the sandbox's own ports that the peer may connect to. Only with
  * INCOMING. Without the key it is all of them.
  *
- * Ports and protocols that cannot be read are refused; once they were left out, which opened more than was asked.
+ * Ports and protocols that cannot be read are refused; once they were left out, which opened more than was
+ * asked.
  */
 #include <string.h>
 
@@ -48,7 +51,7 @@ typedef struct PortSet {
 typedef struct Entry {
         PlanPeer peer;
         bool is_loopback;
-        unsigned protocols; /* a bit for each PlanProtocol */
+        unsigned protocols;               /* a bit for each PlanProtocol */
         JsonCursor host_at, protocols_at; /* as in PortSet */
         PortSet ports, local_ports;
 } Entry;
@@ -216,7 +219,8 @@ static int read_host(const JsonCursor *at, void *userdata) {
         entry->host_at = *at;
         entry->is_loopback = network_host_is_loopback(&entry->peer);
         if (entry->is_loopback)
-                json_warning(at, "This host is the sandbox itself, to which all is open; the entry adds nothing");
+                json_warning(at,
+                             "This host is the sandbox itself, to which all is open; the entry adds nothing");
         return 0;
 }
 
@@ -238,11 +242,15 @@ static int entry_check_protocol(const Entry *entry, PlanProtocol protocol, PlanP
                 return 0;
         for (size_t i = 0; i < G_N_ELEMENTS(sets); i++)
                 if (sets[i]->at.document)
-                        result = json_error(&sets[i]->at, "Protocol '%s' has no ports, expected an entry of its own "
-                                            "for it", name);
+                        result = json_error(&sets[i]->at,
+                                            "Protocol '%s' has no ports, expected an entry of its own "
+                                            "for it",
+                                            name);
         if (entry->host_at.document && entry->peer.type == wrong_family)
-                result = json_error(&entry->protocols_at, "'%s' is of the other family than the host; did you mean "
-                                    "'%s'", name, protocol == PLAN_PROTOCOL_ICMP ? "icmpv6" : "icmp");
+                result = json_error(&entry->protocols_at,
+                                    "'%s' is of the other family than the host; did you mean "
+                                    "'%s'",
+                                    name, protocol == PLAN_PROTOCOL_ICMP ? "icmpv6" : "icmp");
         return result;
 }
 
@@ -260,8 +268,9 @@ static int read_entry(const JsonCursor *at, NetworkConfig *network) {
         if (r < 0)
                 result = r;
         if (entry->protocols == 0)
-                entry->protocols = entry->ports.ranges || entry->local_ports.ranges ? PROTOCOLS_WITH_PORTS_DEFAULT :
-                                                                                      1u << PLAN_PROTOCOL_ANY;
+                entry->protocols = entry->ports.ranges || entry->local_ports.ranges
+                                           ? PROTOCOLS_WITH_PORTS_DEFAULT
+                                           : 1u << PLAN_PROTOCOL_ANY;
         return result;
 }
 
@@ -293,7 +302,8 @@ static int read_allow(const JsonCursor *at, void *userdata) {
         if (result < 0)
                 return result;
         network->entries = g_ptr_array_new_with_free_func(entry_free);
-        for (bool more = json_cursor_get_first(at, &entry); more; more = json_cursor_get_next(&entry, &entry)) {
+        for (bool more = json_cursor_get_first(at, &entry); more;
+             more = json_cursor_get_next(&entry, &entry)) {
                 r = read_entry(&entry, network);
                 if (r < 0)
                         result = r;
@@ -318,7 +328,8 @@ static int network_parse_row(const JsonCursor *row, GatewayConfig *config) {
                 const Entry *entry = g_ptr_array_index(network->entries, i);
 
                 if (entry->local_ports.at.document)
-                        result = json_error(&entry->local_ports.at, "'local-ports' with direction OUTGOING, expected "
+                        result = json_error(&entry->local_ports.at,
+                                            "'local-ports' with direction OUTGOING, expected "
                                             "it only with INCOMING; the ports of the peer are 'ports'");
         }
         return result;

@@ -3,13 +3,13 @@
 /*
  * PulseAudio gateway
  *
- * Shows the sound server of the sandbox's owner, PulseAudio's or PipeWire's: its socket is inside, PULSE_SERVER
- * names it; a manifest's own variable of this name wins.
+ * Shows the sound server of the sandbox's owner, PulseAudio's or PipeWire's: its socket is inside,
+ * PULSE_SERVER names it; a manifest's own variable of this name wins.
  *
- * "audio": true alone is playback and capture. "playback" and "capture" say it one by one: when one of them is
- * there, what is not named true is not allowed, and "audio" may be left out, or say whether there is any sound at
- * all. A row that contradicts itself is refused: "audio": false with one of them true, "audio": true with none of
- * them true. "audio": false alone asks for nothing. Rows add up.
+ * "audio": true alone is playback and capture. "playback" and "capture" say it one by one: when one of them
+ * is there, what is not named true is not allowed, and "audio" may be left out, or say whether there is any
+ * sound at all. A row that contradicts itself is refused: "audio": false with one of them true, "audio": true
+ * with none of them true. "audio": false alone asks for nothing. Rows add up.
  */
 #include "gateways/gateway.h"
 #include "plan/inside.h"
@@ -98,8 +98,8 @@ static int pulse_plan(const GatewayConfig *config, Plan *plan, Error *error) {
         r = plan_add_socket(plan, config->origin, PLAN_SOCKET_PULSEAUDIO, pulse->flags, error);
         if (r < 0)
                 return r;
-        return plan_add_env(plan, config->origin, "PULSE_SERVER", "unix:" INSIDE_PULSEAUDIO, PLAN_ENV_DEFAULT, NULL,
-                            error);
+        return plan_add_env(plan, config->origin, "PULSE_SERVER", "unix:" INSIDE_PULSEAUDIO, PLAN_ENV_DEFAULT,
+                            NULL, error);
 }
 
 const GatewayOps gateway_pulseaudio_ops = {

@@ -3,9 +3,9 @@
 /*
  * Wayland gateway
  *
- * "enabled": true shows the compositor of the sandbox's owner: its socket is in XDG_RUNTIME_DIR, under the name in
- * WAYLAND_DISPLAY; a manifest's own variables of these names win. False asks for nothing. Where rows disagree, true
- * wins. Graphics devices are not part of it: "devicenode" gives them.
+ * "enabled": true shows the compositor of the sandbox's owner: its socket is in XDG_RUNTIME_DIR, under the
+ * name in WAYLAND_DISPLAY; a manifest's own variables of these names win. False asks for nothing. Where rows
+ * disagree, true wins. Graphics devices are not part of it: "devicenode" gives them.
  */
 #include "gateways/gateway.h"
 #include "plan/inside.h"

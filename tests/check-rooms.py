@@ -56,7 +56,7 @@ CALLS = (
 
 SKIPPED_FOLDERS = (".git", "__pycache__", "LICENSES", "build", "corpus", "manifest-cases")
 # What has no comments, or is no text of ours.
-NO_SPDX_SUFFIXES = (".json", ".md", ".png", ".svg", ".bin", ".pyc")
+NO_SPDX_SUFFIXES = (".json", ".expected", ".md", ".png", ".svg", ".bin", ".pyc")
 NO_SPDX_NAMES = (".git", ".gitignore", ".clang-format", ".editorconfig", "changelog", "format")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')

@@ -9,7 +9,7 @@
 #include "plan/plan-diff.h"
 #include "tests/fuzz/fuzz.h"
 
-#define ADDS_MAX 64
+#define ADDS_MAX 32
 
 typedef struct Input {
         const uint8_t *bytes;

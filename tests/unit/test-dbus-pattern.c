@@ -66,9 +66,11 @@ static void test_patterns_of_names(void **state G_GNUC_UNUSED) {
 
                                         assert_true(g_pattern_match_simple(star, name));
                                         if (!dbus_pattern_is_possible(kind, star))
-                                                fail_msg("%d: '%s' fits '%s' and is refused", kind, star, name);
+                                                fail_msg("%d: '%s' fits '%s' and is refused", kind, star,
+                                                         name);
                                         if (!dbus_pattern_is_possible(kind, one))
-                                                fail_msg("%d: '%s' fits '%s' and is refused", kind, one, name);
+                                                fail_msg("%d: '%s' fits '%s' and is refused", kind, one,
+                                                         name);
                                 }
                 }
 }
@@ -79,41 +81,24 @@ static void test_patterns(void **state G_GNUC_UNUSED) {
                 const char *pattern;
                 bool is_possible;
         } cases[] = {
-                { DBUS_NAME_INTERFACE, "*", true },
-                { DBUS_NAME_INTERFACE, "**", true },
+                { DBUS_NAME_INTERFACE, "*", true },     { DBUS_NAME_INTERFACE, "**", true },
                 { DBUS_NAME_INTERFACE, "?", false }, /* a name has two parts and a dot */
-                { DBUS_NAME_INTERFACE, "??", false },
-                { DBUS_NAME_INTERFACE, "???", true },
-                { DBUS_NAME_INTERFACE, "com*", true },
-                { DBUS_NAME_INTERFACE, "com.*", true },
-                { DBUS_NAME_INTERFACE, "com.?", true },
-                { DBUS_NAME_INTERFACE, "*.", false },
-                { DBUS_NAME_INTERFACE, ".*", false },
-                { DBUS_NAME_INTERFACE, "*..*", false },
-                { DBUS_NAME_INTERFACE, "*.1*", false },
-                { DBUS_NAME_INTERFACE, "*?1*", true },
-                { DBUS_NAME_INTERFACE, "*-*", false },
-                { DBUS_NAME_INTERFACE, "*:*", false },
-                { DBUS_NAME_INTERFACE, "*/*", false },
-                { DBUS_NAME_INTERFACE, "*[ab]*", false },
-                { DBUS_NAME_BUS, "*-*", true },
-                { DBUS_NAME_BUS, ":*", true },
-                { DBUS_NAME_BUS, "*:*", true },
-                { DBUS_NAME_BUS, "?*:*", false },
-                { DBUS_NAME_BUS, ":?", false },
-                { DBUS_NAME_BUS, "*.1", true }, /* of :1.1 */
-                { DBUS_NAME_OWN, "*.1", false },
-                { DBUS_NAME_OWN, ":*", false },
-                { DBUS_NAME_PATH, "?", true },
-                { DBUS_NAME_PATH, "?com", true },
-                { DBUS_NAME_PATH, "com*", false },
-                { DBUS_NAME_PATH, "*/", true }, /* of "/" */
-                { DBUS_NAME_PATH, "?*/", false },
-                { DBUS_NAME_PATH, "*//*", false },
-                { DBUS_NAME_PATH, "*.*", false },
-                { DBUS_NAME_MEMBER, "?", true },
-                { DBUS_NAME_MEMBER, "1*", false },
-                { DBUS_NAME_MEMBER, "*.*", false },
+                { DBUS_NAME_INTERFACE, "??", false },   { DBUS_NAME_INTERFACE, "???", true },
+                { DBUS_NAME_INTERFACE, "com*", true },  { DBUS_NAME_INTERFACE, "com.*", true },
+                { DBUS_NAME_INTERFACE, "com.?", true }, { DBUS_NAME_INTERFACE, "*.", false },
+                { DBUS_NAME_INTERFACE, ".*", false },   { DBUS_NAME_INTERFACE, "*..*", false },
+                { DBUS_NAME_INTERFACE, "*.1*", false }, { DBUS_NAME_INTERFACE, "*?1*", true },
+                { DBUS_NAME_INTERFACE, "*-*", false },  { DBUS_NAME_INTERFACE, "*:*", false },
+                { DBUS_NAME_INTERFACE, "*/*", false },  { DBUS_NAME_INTERFACE, "*[ab]*", false },
+                { DBUS_NAME_BUS, "*-*", true },         { DBUS_NAME_BUS, ":*", true },
+                { DBUS_NAME_BUS, "*:*", true },         { DBUS_NAME_BUS, "?*:*", false },
+                { DBUS_NAME_BUS, ":?", false },         { DBUS_NAME_BUS, "*.1", true }, /* of :1.1 */
+                { DBUS_NAME_OWN, "*.1", false },        { DBUS_NAME_OWN, ":*", false },
+                { DBUS_NAME_PATH, "?", true },          { DBUS_NAME_PATH, "?com", true },
+                { DBUS_NAME_PATH, "com*", false },      { DBUS_NAME_PATH, "*/", true }, /* of "/" */
+                { DBUS_NAME_PATH, "?*/", false },       { DBUS_NAME_PATH, "*//*", false },
+                { DBUS_NAME_PATH, "*.*", false },       { DBUS_NAME_MEMBER, "?", true },
+                { DBUS_NAME_MEMBER, "1*", false },      { DBUS_NAME_MEMBER, "*.*", false },
                 { DBUS_NAME_MEMBER, "?1", true },
         };
 

@@ -7,41 +7,48 @@
 static void test_refused(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
                 { "not an object", "[]", "1:1 error : Expected an object, found an array\n" },
-                { "no bus",
-                  "{}",
-                  "1:1 error : No bus, expected the key 'dbus-gateway-config-session', 'dbus-gateway-config-system' or "
+                { "no bus", "{}",
+                  "1:1 error : No bus, expected the key 'dbus-gateway-config-session', "
+                  "'dbus-gateway-config-system' or "
                   "both\n" },
-                { "unknown bus",
-                  "{'dbus-gateway-config-a11y': []}",
+                { "unknown bus", "{'dbus-gateway-config-a11y': []}",
                   "1:2 error /dbus-gateway-config-a11y: Unknown key 'dbus-gateway-config-a11y'; did you mean "
                   "'dbus-gateway-config-system', expected one of: dbus-gateway-config-session, "
                   "dbus-gateway-config-system\n" },
-                { "rules: null",
-                  "{'dbus-gateway-config-session': null}",
+                { "rules: null", "{'dbus-gateway-config-session': null}",
                   "1:33 error /dbus-gateway-config-session: Expected an array, found null\n" },
                 { "all of a rule",
                   "{'dbus-gateway-config-system': [{'direction': 'in', 'interface': 'a', 'object-path': 'b', "
                   "'method': [], 'bus-name': 'c', 'destination': 'd'}]}",
-                  "1:47 error /dbus-gateway-config-system/0/direction: Unknown direction 'in', expected one of: "
+                  "1:47 error /dbus-gateway-config-system/0/direction: Unknown direction 'in', expected one "
+                  "of: "
                   "incoming, outgoing, *\n"
-                  "1:66 error /dbus-gateway-config-system/0/interface: No interface can fit 'a', expected one like "
+                  "1:66 error /dbus-gateway-config-system/0/interface: No interface can fit 'a', expected "
+                  "one like "
                   "'com.acme.Radio', with * and ? for what may vary\n"
-                  "1:86 error /dbus-gateway-config-system/0/object-path: No object path can fit 'b', expected one like "
+                  "1:86 error /dbus-gateway-config-system/0/object-path: No object path can fit 'b', "
+                  "expected one like "
                   "'/com/acme/Radio', with * and ? for what may vary\n"
-                  "1:101 error /dbus-gateway-config-system/0/method: The array has 0 elements, expected at least 1\n"
-                  "1:117 error /dbus-gateway-config-system/0/bus-name: No bus name can fit 'c', expected one like "
+                  "1:101 error /dbus-gateway-config-system/0/method: The array has 0 elements, expected at "
+                  "least 1\n"
+                  "1:117 error /dbus-gateway-config-system/0/bus-name: No bus name can fit 'c', expected one "
+                  "like "
                   "'com.acme.Radio', with * and ? for what may vary\n"
-                  "1:122 error /dbus-gateway-config-system/0/destination: Unknown key 'destination', expected one of: "
+                  "1:122 error /dbus-gateway-config-system/0/destination: Unknown key 'destination', "
+                  "expected one of: "
                   "direction, interface, object-path, method, bus-name, own\n" },
                 { "own with another key",
                   "{'dbus-gateway-config-session': [{'bus-name': '*', 'own': 'a.b'}]}",
-                  "1:47 error /dbus-gateway-config-session/0/bus-name: A rule with 'own' has no other keys; write a "
+                  "1:47 error /dbus-gateway-config-session/0/bus-name: A rule with 'own' has no other keys; "
+                  "write a "
                   "second rule for messages\n" },
                 { "own with a bad name and an unknown key",
                   "{'dbus-gateway-config-session': [{'owns': 1, 'own': ['a.b', 'c']}]}",
-                  "1:35 error /dbus-gateway-config-session/0/owns: Unknown key 'owns'; did you mean 'own', expected "
+                  "1:35 error /dbus-gateway-config-session/0/owns: Unknown key 'owns'; did you mean 'own', "
+                  "expected "
                   "one of: own, direction, interface, object-path, method, bus-name\n"
-                  "1:61 error /dbus-gateway-config-session/0/own/1: No bus name that can be owned can fit 'c', expected "
+                  "1:61 error /dbus-gateway-config-session/0/own/1: No bus name that can be owned can fit "
+                  "'c', expected "
                   "one like 'com.acme.Radio', with * and ? for what may vary\n" },
         };
 
@@ -50,15 +57,16 @@ static void test_refused(void **state G_GNUC_UNUSED) {
 
 static void test_planned(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
-                { "no rules",
-                  "{'dbus-gateway-config-system': []}",
+                { "no rules", "{'dbus-gateway-config-system': []}",
                   "env  DBUS_SYSTEM_BUS_ADDRESS  = unix:path=/gateways/system_bus_socket  default  " ORIGIN
                   "bus  system                   nothing but what rules allow                      " ORIGIN },
-                { "own",
-                  "{'dbus-gateway-config-session': [{'own': 'a.b'}]}",
-                  "env       DBUS_SESSION_BUS_ADDRESS  = unix:path=/gateways/session_bus_socket  default  " ORIGIN
-                  "bus-rule  session own a.b           may be owned                                       " ORIGIN
-                  "bus       session                   nothing but what rules allow                       " ORIGIN },
+                { "own", "{'dbus-gateway-config-session': [{'own': 'a.b'}]}",
+                  "env       DBUS_SESSION_BUS_ADDRESS  = unix:path=/gateways/session_bus_socket  default  "
+                  "" ORIGIN
+                  "bus-rule  session own a.b           may be owned                                       "
+                  "" ORIGIN
+                  "bus       session                   nothing but what rules allow                       "
+                  "" ORIGIN },
         };
 
         assert_rows_planned("dbus", cases, G_N_ELEMENTS(cases));
@@ -91,7 +99,8 @@ static void test_directions(void **state G_GNUC_UNUSED) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *row = g_strdup_printf(
-                        "{'dbus-gateway-config-session': [{'direction': '%s', 'interface': '*', 'object-path': '*', "
+                        "{'dbus-gateway-config-session': [{'direction': '%s', 'interface': '*', "
+                        "'object-path': '*', "
                         "'method': '*'}]}",
                         cases[i].word);
                 g_autoptr(GatewayConfig) config = NULL;
@@ -120,7 +129,8 @@ static char *repeat(const char *text, unsigned n) {
 }
 
 static void test_limits(void **state G_GNUC_UNUSED) {
-        g_autofree char *members = repeat("'A'", BUS_MEMBERS_MAX), *rules = repeat("{'own': 'a.b'}", GATEWAY_ROWS_MAX);
+        g_autofree char *members = repeat("'A'", BUS_MEMBERS_MAX),
+                        *rules = repeat("{'own': 'a.b'}", GATEWAY_ROWS_MAX);
         g_autofree char *pattern = g_strnfill(BUS_PATTERN_MAX - 1, '?');
         const struct {
                 const char *format, *full, *more, *words;
@@ -130,7 +140,8 @@ static void test_limits(void **state G_GNUC_UNUSED) {
                   members, ",'A'", "method: The array has 257 elements, expected at most 256\n" },
                 { "{'dbus-gateway-config-session': [%s%s]}", rules, ",{'own': 'a.b'}",
                   "/dbus-gateway-config-session: The array has 1025 elements, expected at most 1024\n" },
-                { "{'dbus-gateway-config-session': [{'direction': '*', 'interface': '*', 'object-path': '/%s%s', "
+                { "{'dbus-gateway-config-session': [{'direction': '*', 'interface': '*', 'object-path': "
+                  "'/%s%s', "
                   "'method': '*'}]}",
                   pattern, "?", "object-path: The string has 256 bytes, expected at most 255\n" },
         };

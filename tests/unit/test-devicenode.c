@@ -21,9 +21,10 @@ static void test_modes(void **state G_GNUC_UNUSED) {
                 const char *text;
                 unsigned mode;
         } cases[] = {
-                { "1", 01 },       { "7", 07 },        { "20", 020 },     { "644", 0644 },   { "777", 0777 },
-                { "'1'", 01 },     { "'07'", 07 },     { "'020'", 020 },  { "'644'", 0644 }, { "'0644'", 0644 },
-                { "'722'", 0722 }, { "'0777'", 0777 }, { "'0001'", 01 },
+                { "1", 01 },       { "7", 07 },        { "20", 020 },     { "644", 0644 },
+                { "777", 0777 },   { "'1'", 01 },      { "'07'", 07 },    { "'020'", 020 },
+                { "'644'", 0644 }, { "'0644'", 0644 }, { "'722'", 0722 }, { "'0777'", 0777 },
+                { "'0001'", 01 },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -38,9 +39,10 @@ static void test_modes(void **state G_GNUC_UNUSED) {
 
 static void test_modes_refused(void **state G_GNUC_UNUSED) {
         static const char *const modes[] = {
-                "0",      "8",     "9",     "-1",    "778",    "800",    "1000",  "9223372036854775807", "1e2",   "6.5",
-                "'8'",    "'09'",  "'778'", "'1000'", "'00644'", "'-1'",  "'+644'", "' 644'",             "'644 '", "'0x1a'",
-                "'u=rw'", "''",    "'0'",   "'000'", "null",   "[644]",  "{}",    "true",
+                "0",      "8",      "9",      "-1",     "778",    "800",    "1000",    "9223372036854775807",
+                "1e2",    "6.5",    "'8'",    "'09'",   "'778'",  "'1000'", "'00644'", "'-1'",
+                "'+644'", "' 644'", "'644 '", "'0x1a'", "'u=rw'", "''",     "'0'",     "'000'",
+                "null",   "[644]",  "{}",     "true",
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
@@ -60,10 +62,10 @@ static void test_access(void **state G_GNUC_UNUSED) {
                 const char *word;
                 unsigned flags; /* 0 = refused */
         } cases[] = {
-                { "r", R },           { "w", W },       { "m", M },       { "rw", R | W },      { "wr", R | W },
-                { "rm", R | M },      { "mw", W | M },  { "mwr", R | W | M }, { "rwm", R | W | M }, { "", 0 },
-                { "x", 0 },           { "rr", 0 },      { "rwr", 0 },     { "rwmr", 0 },        { "R", 0 },
-                { "r w", 0 },         { "r,w", 0 },     { "read", 0 },    { "rwx", 0 },         { "6", 0 },
+                { "r", R },      { "w", W },      { "m", M },           { "rw", R | W },      { "wr", R | W },
+                { "rm", R | M }, { "mw", W | M }, { "mwr", R | W | M }, { "rwm", R | W | M }, { "", 0 },
+                { "x", 0 },      { "rr", 0 },     { "rwr", 0 },         { "rwmr", 0 },        { "R", 0 },
+                { "r w", 0 },    { "r,w", 0 },    { "read", 0 },        { "rwx", 0 },         { "6", 0 },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -73,7 +75,8 @@ static void test_access(void **state G_GNUC_UNUSED) {
                 g_autoptr(Plan) plan = plan_new();
 
                 if (cases[i].flags != 0)
-                        assert_int_equal(plan_row(row, plan)->device.flags, cases[i].flags | PLAN_DEVICE_AS_ON_HOST);
+                        assert_int_equal(plan_row(row, plan)->device.flags,
+                                         cases[i].flags | PLAN_DEVICE_AS_ON_HOST);
                 else if (parse_row("devicenode", row, &findings, &config) >= 0)
                         fail_msg("%s: not refused", row);
         }
@@ -81,21 +84,18 @@ static void test_access(void **state G_GNUC_UNUSED) {
 
 static void test_planned(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
-                { "least",
-                  "{'name': '/dev/fb0'}",
+                { "least", "{'name': '/dev/fb0'}",
                   "device  /dev/fb0  mode of the host  read,write,mknod  com.acme.test (test.json:1)\n" },
-                { "all keys",
-                  "{'optional': true, 'access': 'wr', 'mode': '0660', 'name': '/dev/ttyUSB*'}",
+                { "all keys", "{'optional': true, 'access': 'wr', 'mode': '0660', 'name': '/dev/ttyUSB*'}",
                   "device  /dev/ttyUSB*  mode 660  read,write,optional  com.acme.test (test.json:1)\n" },
-                { "set in a glob",
-                  "{'name': '/dev/video[!0-3]', 'optional': false}",
-                  "device  /dev/video[!0-3]  mode of the host  read,write,mknod  com.acme.test (test.json:1)\n" },
-                { "glob below a folder",
-                  "{'name': '/dev/snd/*'}",
+                { "set in a glob", "{'name': '/dev/video[!0-3]', 'optional': false}",
+                  "device  /dev/video[!0-3]  mode of the host  read,write,mknod  com.acme.test "
+                  "(test.json:1)\n" },
+                { "glob below a folder", "{'name': '/dev/snd/*'}",
                   "device  /dev/snd/*  mode of the host  read,write,mknod  com.acme.test (test.json:1)\n" },
-                { "comma and colon",
-                  "{'name': '/dev/disk/by-path/pci-0000:00:1f.2,x'}",
-                  "device  /dev/disk/by-path/pci-0000:00:1f.2,x  mode of the host  read,write,mknod  com.acme.test "
+                { "comma and colon", "{'name': '/dev/disk/by-path/pci-0000:00:1f.2,x'}",
+                  "device  /dev/disk/by-path/pci-0000:00:1f.2,x  mode of the host  read,write,mknod  "
+                  "com.acme.test "
                   "(test.json:1)\n" },
         };
 
@@ -116,8 +116,9 @@ static void test_limits(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_modes),   cmocka_unit_test(test_modes_refused), cmocka_unit_test(test_access),
-                cmocka_unit_test(test_planned), cmocka_unit_test(test_limits),
+                cmocka_unit_test(test_modes),  cmocka_unit_test(test_modes_refused),
+                cmocka_unit_test(test_access), cmocka_unit_test(test_planned),
+                cmocka_unit_test(test_limits),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,12 +3,13 @@
 /*
  * Whole manifests, right and wrong, and what becomes of them
  *
- * manifest-cases/bad/NAME.json has errors, or rows that cannot both hold; NAME.txt beside it has all findings, and
- * the conflict. manifest-cases/good/NAME.json has none; NAME.txt has the plan as text (and warnings before it).
+ * manifest-cases/bad/NAME.json has errors, or rows that cannot both hold; NAME.expected beside it has all
+ * findings, and the conflict. manifest-cases/good/NAME.json has none; NAME.expected has the plan as text (and
+ * warnings before it).
  *
- * The union of capabilities does not depend on their order: every good manifest is planned with its rows in other
- * orders, and every two of them together in both. The exceptions are about a variable that is put together from
- * several rows, as they always were:
+ * The union of capabilities does not depend on their order: every good manifest is planned with its rows in
+ * other orders, and every two of them together in both. The exceptions are about a variable that is put
+ * together from several rows, as they always were:
  *   - its parts stand in the order of the rows;
  *   - a row that sets it comes before those that add to it, else it is a conflict.
  */
@@ -34,7 +35,7 @@
 typedef struct Case {
         char *name;
         Manifest *manifest;
-        char *expected;     /* what the text beside it says */
+        char *expected;     /* what the file beside it says */
         GPtrArray *configs; /* not owned; rows of all its capabilities, in the order of the text */
 } Case;
 
@@ -63,7 +64,7 @@ static Case *case_new(const char *folder, const char *file) {
         g_autofree char *text = NULL;
 
         one->name = g_strndup(file, strlen(file) - strlen(".json"));
-        one->expected = read_text(folder, one->name, ".txt");
+        one->expected = read_text(folder, one->name, ".expected");
         text = read_text(folder, one->name, ".json");
         one->manifest = manifest_parse(file, text, strlen(text));
         one->configs = g_ptr_array_new();
@@ -137,7 +138,8 @@ static void assert_outcome(const Case *one, const char *outcome) {
 
 /* The exceptions. */
 static bool item_has_order(const PlanItem *item) {
-        return item->kind == PLAN_ENV && (item->env.mode == PLAN_ENV_APPEND || item->env.mode == PLAN_ENV_PREPEND);
+        return item->kind == PLAN_ENV &&
+               (item->env.mode == PLAN_ENV_APPEND || item->env.mode == PLAN_ENV_PREPEND);
 }
 
 typedef struct Outcome {
@@ -173,9 +175,11 @@ static void assert_item_same(const char *name, const PlanItem *item, const Plan 
         const PlanItem *same = plan_find_item(other, item->kind, item->key);
 
         if (!same)
-                fail_msg("%s: %s '%s' is there in one order only", name, plan_kind_to_string(item->kind), item->key);
+                fail_msg("%s: %s '%s' is there in one order only", name, plan_kind_to_string(item->kind),
+                         item->key);
         if (!item_has_order(item) && !plan_item_is_equal(item, same))
-                fail_msg("%s: %s '%s' depends on the order", name, plan_kind_to_string(item->kind), item->key);
+                fail_msg("%s: %s '%s' depends on the order", name, plan_kind_to_string(item->kind),
+                         item->key);
         assert_int_equal(item->origins->len, same->origins->len);
 }
 

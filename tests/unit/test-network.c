@@ -2,44 +2,59 @@
 #include "tests/unit/rows.h"
 #include "util/limits.h"
 
-#define ORIGIN    "com.acme.test (test.json:1)\n"
+#define ORIGIN "com.acme.test (test.json:1)\n"
 
 static void test_refused(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
                 { "not an object", "[]", "1:1 error : Expected an object, found an array\n" },
                 { "all of an entry",
-                  "{'direction': 'OUTGOING', 'allow': [{'host': '', 'ports': 0, 'protocols': 'x', 'local-ports': 'y'}]}",
-                  "1:46 error /allow/0/host: The host is empty, expected '*', an address, a prefix or a host name\n"
+                  "{'direction': 'OUTGOING', 'allow': [{'host': '', 'ports': 0, 'protocols': 'x', "
+                  "'local-ports': 'y'}]}",
+                  "1:46 error /allow/0/host: The host is empty, expected '*', an address, a prefix or a host "
+                  "name\n"
                   "1:59 error /allow/0/ports: 0 is out of range, expected 1 to 65535\n"
-                  "1:75 error /allow/0/protocols: Unknown protocol 'x', expected one of: tcp, udp, icmp, icmpv6, sctp\n"
-                  "1:95 error /allow/0/local-ports: Ports 'y' are not ports from 1 to 65535 or ranges of them, as in "
+                  "1:75 error /allow/0/protocols: Unknown protocol 'x', expected one of: tcp, udp, icmp, "
+                  "icmpv6, sctp\n"
+                  "1:95 error /allow/0/local-ports: Ports 'y' are not ports from 1 to 65535 or ranges of "
+                  "them, as in "
                   "'80,8000-8080'\n"
-                  "1:95 error /allow/0/local-ports: 'local-ports' with direction OUTGOING, expected it only with "
+                  "1:95 error /allow/0/local-ports: 'local-ports' with direction OUTGOING, expected it only "
+                  "with "
                   "INCOMING; the ports of the peer are 'ports'\n" },
                 { "each entry for itself",
                   "{'direction': 'OUTGOING', 'allow': [{'host': '*'}, {'port': 1}, 5]}",
                   "1:52 error /allow/1: Key 'host' is missing\n"
-                  "1:53 error /allow/1/port: Unknown key 'port'; did you mean 'ports', expected one of: host, ports, "
+                  "1:53 error /allow/1/port: Unknown key 'port'; did you mean 'ports', expected one of: "
+                  "host, ports, "
                   "protocols, local-ports\n"
                   "1:65 error /allow/2: Expected an object, found an integer\n" },
                 { "local ports before the direction",
                   "{'allow': [{'local-ports': 5, 'host': '*'}], 'direction': 'OUTGOING'}",
-                  "1:28 error /allow/0/local-ports: 'local-ports' with direction OUTGOING, expected it only with "
+                  "1:28 error /allow/0/local-ports: 'local-ports' with direction OUTGOING, expected it only "
+                  "with "
                   "INCOMING; the ports of the peer are 'ports'\n" },
                 { "ports and local ports of icmp and icmpv6",
-                  "{'direction': 'INCOMING', 'allow': [{'host': '*', 'ports': 1, 'local-ports': 2, 'protocols': "
+                  "{'direction': 'INCOMING', 'allow': [{'host': '*', 'ports': 1, 'local-ports': 2, "
+                  "'protocols': "
                   "['icmp', 'icmpv6']}]}",
-                  "1:60 error /allow/0/ports: Protocol 'icmp' has no ports, expected an entry of its own for it\n"
-                  "1:60 error /allow/0/ports: Protocol 'icmpv6' has no ports, expected an entry of its own for it\n"
-                  "1:78 error /allow/0/local-ports: Protocol 'icmp' has no ports, expected an entry of its own for it\n"
-                  "1:78 error /allow/0/local-ports: Protocol 'icmpv6' has no ports, expected an entry of its own for "
+                  "1:60 error /allow/0/ports: Protocol 'icmp' has no ports, expected an entry of its own for "
+                  "it\n"
+                  "1:60 error /allow/0/ports: Protocol 'icmpv6' has no ports, expected an entry of its own "
+                  "for it\n"
+                  "1:78 error /allow/0/local-ports: Protocol 'icmp' has no ports, expected an entry of its "
+                  "own for it\n"
+                  "1:78 error /allow/0/local-ports: Protocol 'icmpv6' has no ports, expected an entry of its "
+                  "own for "
                   "it\n" },
                 { "one protocol of the other family",
-                  "{'direction': 'OUTGOING', 'allow': [{'protocols': ['tcp', 'icmpv6'], 'host': '10.0.0.0/8'}]}",
-                  "1:51 error /allow/0/protocols: 'icmpv6' is of the other family than the host; did you mean "
+                  "{'direction': 'OUTGOING', 'allow': [{'protocols': ['tcp', 'icmpv6'], 'host': "
+                  "'10.0.0.0/8'}]}",
+                  "1:51 error /allow/0/protocols: 'icmpv6' is of the other family than the host; did you "
+                  "mean "
                   "'icmp'\n" },
                 { "a protocol six times",
-                  "{'direction': 'OUTGOING', 'allow': [{'host': '*', 'protocols': ['tcp','tcp','tcp','tcp','tcp','tcp']}]}",
+                  "{'direction': 'OUTGOING', 'allow': [{'host': '*', 'protocols': "
+                  "['tcp','tcp','tcp','tcp','tcp','tcp']}]}",
                   "1:64 error /allow/0/protocols: The array has 6 elements, expected at most 5\n" },
                 { "protocol is null",
                   "{'direction': 'OUTGOING', 'allow': [{'host': '*', 'protocols': ['tcp', null]}]}",
@@ -51,11 +66,9 @@ static void test_refused(void **state G_GNUC_UNUSED) {
 
 static void test_planned(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
-                { "nothing allowed",
-                  "{'direction': 'INCOMING', 'allow': []}",
+                { "nothing allowed", "{'direction': 'INCOMING', 'allow': []}",
                   "link  eth0  nothing but what rules allow    " ORIGIN },
-                { "everything",
-                  "{'direction': 'OUTGOING', 'allow': [{'host': '*'}]}",
+                { "everything", "{'direction': 'OUTGOING', 'allow': [{'host': '*'}]}",
                   "rule  out any to *  may pass                        " ORIGIN
                   "link  eth0          nothing but what rules allow    " ORIGIN },
                 { "ports without protocols",
@@ -69,7 +82,8 @@ static void test_planned(void **state G_GNUC_UNUSED) {
                   "rule  in udp from * local-port 5  may pass                        " ORIGIN
                   "link  eth0                        nothing but what rules allow    " ORIGIN },
                 { "protocols of both families and a name",
-                  "{'direction': 'OUTGOING', 'allow': [{'host': 'a.example', 'protocols': ['icmpv6', 'icmp', 'icmp']}]}",
+                  "{'direction': 'OUTGOING', 'allow': [{'host': 'a.example', 'protocols': ['icmpv6', 'icmp', "
+                  "'icmp']}]}",
                   "rule  out icmp to a.example    may pass                        " ORIGIN
                   "rule  out icmpv6 to a.example  may pass                        " ORIGIN
                   "link  eth0                     nothing but what rules allow    " ORIGIN },
@@ -97,7 +111,8 @@ static void test_ports(void **state G_GNUC_UNUSED) {
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autofree char *row = g_strdup_printf(
-                        "{'direction': 'OUTGOING', 'allow': [{'host': '*', 'protocols': 'tcp', 'ports': %s}]}",
+                        "{'direction': 'OUTGOING', 'allow': [{'host': '*', 'protocols': 'tcp', 'ports': "
+                        "%s}]}",
                         cases[i].text);
                 g_autofree char *key = g_strdup_printf("out tcp to * port %s", cases[i].normal);
                 g_autoptr(GatewayConfig) config = NULL;
@@ -123,9 +138,11 @@ static void test_loopback(void **state G_GNUC_UNUSED) {
                                    "{'direction': 'OUTGOING', 'allow': [{'host': '127.0.0.1', 'ports': 80}]}",
                                    &findings, &config),
                          0);
-        assert_text("loopback", findings,
-                    "1:46 warning /allow/0/host: This host is the sandbox itself, to which all is open; the entry adds "
-                    "nothing\n");
+        assert_text(
+                "loopback", findings,
+                "1:46 warning /allow/0/host: This host is the sandbox itself, to which all is open; the "
+                "entry adds "
+                "nothing\n");
         assert_int_equal(config->ops->plan(config, plan, &error), 0);
         assert_int_equal(plan_get_size(plan), 1);
         assert_non_null(plan_find_item(plan, PLAN_LINK, "eth0"));

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/unit/rows.h"
 
-/* Each key missing, false and true: every row that there can be, and what it opens. Negative: it is refused. */
+/* Each key missing, false and true: every row that there can be, and what it opens. Negative: it is refused.
+ */
 static void test_all_rows(void **state G_GNUC_UNUSED) {
         static const char *const words[] = { NULL, "false", "true" };
-        enum { NONE = 0, PLAY = PLAN_SOCKET_PLAYBACK, CAPTURE = PLAN_SOCKET_CAPTURE, BOTH = PLAY | CAPTURE, NO = -1 };
+        enum {
+                NONE = 0,
+                PLAY = PLAN_SOCKET_PLAYBACK,
+                CAPTURE = PLAN_SOCKET_CAPTURE,
+                BOTH = PLAY | CAPTURE,
+                NO = -1
+        };
         static const int expected[3][3][3] = {
                 /* capture: missing, false, true; playback in lines of three */
                 [0] = { { NO, NONE, CAPTURE }, { NONE, NONE, CAPTURE }, { PLAY, PLAY, BOTH } },
-                [1] = { { NONE, NONE, NO }, { NONE, NONE, NO }, { NO, NO, NO } },       /* "audio": false */
-                [2] = { { BOTH, NO, CAPTURE }, { NO, NO, CAPTURE }, { PLAY, PLAY, BOTH } }, /* "audio": true */
+                [1] = { { NONE, NONE, NO }, { NONE, NONE, NO }, { NO, NO, NO } }, /* "audio": false */
+                [2] = { { BOTH, NO, CAPTURE },
+                        { NO, NO, CAPTURE },
+                        { PLAY, PLAY, BOTH } }, /* "audio": true */
         };
 
         for (int i = 0; i < 27; i++) {
@@ -48,19 +57,16 @@ static void test_all_rows(void **state G_GNUC_UNUSED) {
 static void test_refused(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
                 { "not an object", "[]", "1:1 error : Expected an object, found an array\n" },
-                { "nothing said",
-                  "{}",
+                { "nothing said", "{}",
                   "1:1 error : Key 'audio' is missing, or one of 'playback' and 'capture'\n" },
-                { "contradiction",
-                  "{'audio': false, 'capture': true}",
+                { "contradiction", "{'audio': false, 'capture': true}",
                   "1:1 error : 'audio' is false, but 'capture' is true\n" },
-                { "both wrong",
-                  "{'audio': 1, 'playback': 'x'}",
+                { "both wrong", "{'audio': 1, 'playback': 'x'}",
                   "1:11 error /audio: Expected true or false, found an integer\n"
                   "1:26 error /playback: Expected true or false, found a string\n" },
-                { "misspelt",
-                  "{'audio': true, 'playbak': true}",
-                  "1:17 error /playbak: Unknown key 'playbak'; did you mean 'playback', expected one of: audio, "
+                { "misspelt", "{'audio': true, 'playbak': true}",
+                  "1:17 error /playbak: Unknown key 'playbak'; did you mean 'playback', expected one of: "
+                  "audio, "
                   "playback, capture\n" },
         };
 
@@ -69,9 +75,9 @@ static void test_refused(void **state G_GNUC_UNUSED) {
 
 static void test_planned(void **state G_GNUC_UNUSED) {
         static const RowCase cases[] = {
-                { "audio",
-                  "{'audio': true}",
-                  "env     PULSE_SERVER  = unix:/gateways/pulse_socket  default           com.acme.test (test.json:1)\n"
+                { "audio", "{'audio': true}",
+                  "env     PULSE_SERVER  = unix:/gateways/pulse_socket  default           com.acme.test "
+                  "(test.json:1)\n"
                   "socket  pulseaudio    of the owner's session         playback,capture  com.acme.test "
                   "(test.json:1)\n" },
         };
