@@ -15,9 +15,8 @@
  *   - append and prepend: they compose a value from its parts as they come;
  *   - of two different defaults the first one stays, and a default does not become part of what is composed
  *     after it was, but of what is composed from it.
- * Whether two things conflict never depends on the order, but for a variable that is set after it was added to;
- * which of them is named first does, and so does the
- * order of an item's origins. Everything else only ever widens.
+ * Whether two things conflict never depends on the order, but for a variable that is set after it was added to.
+ * Which of them is named first does, and so does the order of an item's origins. Everything else only ever widens.
  */
 #include <glib.h>
 #include <stdbool.h>
