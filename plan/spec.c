@@ -8,10 +8,6 @@
 #include "plan/plan-private.h"
 #include "util/limits.h"
 
-/* Below it are the host's own users; less than a whole range leaves ids of images without an owner. */
-#define SPEC_ID_BASE_MIN  65536u
-#define SPEC_ID_COUNT_MIN 65536u
-
 /* _NSIG - 1: the last realtime signal of Linux (signal(7)). */
 #define SIGNAL_MAX 64
 

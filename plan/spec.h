@@ -14,6 +14,10 @@
 #include "util/error.h"
 #include "util/wire.h"
 
+/* Below the first are the host's own users; less than a whole range leaves ids of images without an owner. */
+#define SPEC_ID_BASE_MIN  65536u
+#define SPEC_ID_COUNT_MIN 65536u
+
 /* The layer that stands for the host's /usr. */
 #define SPEC_LAYER_HOST_USR "host-usr"
 

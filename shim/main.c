@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "plan/spec.h"
 #include "shim/shim.h"
 #include "util/log.h"
 
@@ -23,6 +24,7 @@ static void print_help(void) {
              "  --instance ID    of the service; empty for the system's own\n"
              "  --cgroup NAME    cgroup of the sandbox, below the top of each hierarchy\n"
              "  --runtime DIR    folder for what it keeps while it runs\n"
+             "  --ids BASE       first host id of the range that the sandbox will have, to be ready for it\n"
              "  --init PROGRAM   process 1 of the sandbox, if it is not the one installed beside us\n"
              "  --help           this\n"
              "  --version        " BULKHEAD_VERSION);
@@ -31,10 +33,12 @@ static void print_help(void) {
 static int parse_arguments(int argc, char **argv, ShimOptions *ret) {
         static const struct option options[] = {
                 { "instance", required_argument, NULL, 'i' }, { "cgroup", required_argument, NULL, 'c' },
+                { "ids", required_argument, NULL, 'u' },
                 { "runtime", required_argument, NULL, 'r' },  { "init", required_argument, NULL, 'p' },
                 { "help", no_argument, NULL, 'h' },           { "version", no_argument, NULL, 'v' },
                 { 0 },
         };
+        guint64 base;
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
@@ -47,6 +51,15 @@ static int parse_arguments(int argc, char **argv, ShimOptions *ret) {
                         break;
                 case 'r':
                         ret->runtime_folder = optarg;
+                        break;
+                case 'u':
+                        if (!g_ascii_string_to_unsigned(optarg, 10, SPEC_ID_BASE_MIN,
+                                                        UINT32_MAX - SPEC_ID_COUNT_MIN, &base, NULL)) {
+                                fprintf(stderr, "bulkhead-shim: --ids is '%s', not the first of %u host ids\n",
+                                        optarg, SPEC_ID_COUNT_MIN);
+                                return -EINVAL;
+                        }
+                        ret->id_base = (uint32_t) base;
                         break;
                 case 'p':
                         ret->init_program = optarg;

@@ -55,6 +55,8 @@ struct Shim {
         char *instance, *runtime_folder, *init_program, *lxc_name; /* owned */
         int service_fd;     /* owned; -EBADF once the service is gone */
         int signals_fd;     /* owned; SIGCHLD, SIGTERM */
+        int userns_fd;      /* owned; of the range that begins at id_base, or -EBADF */
+        uint32_t id_base;
         int lock_fd;        /* owned; its lock says that we live */
         CgroupHost *cgroups; /* owned */
         CgroupBox *box;      /* owned */
@@ -285,22 +287,32 @@ static const InitEvents init_events = {
 
 /* ---- requests ---- */
 
+/* Nothing to do if the spare shim was told the right range before. */
+static int make_user_namespace(Shim *shim, uint32_t base, uint32_t count, Error *error) {
+        Idmap map = { .uid_outside = base, .gid_outside = base, .count = count };
+        int r;
+
+        if (shim->userns_fd >= 0 && shim->id_base == base && count == SPEC_ID_COUNT_MIN)
+                return 0;
+        shim->userns_fd = fd_close(shim->userns_fd);
+        r = idmap_open(&map, true, &shim->userns_fd, error);
+        if (r < 0)
+                return r;
+        shim->id_base = base;
+        end_step(shim, "user-namespace");
+        return 0;
+}
+
 static int start_container(Shim *shim, Error *error) {
-        Idmap map = {
-                .uid_outside = shim->spec->id_base,
-                .gid_outside = shim->spec->id_base,
-                .count = shim->spec->id_count,
-        };
         int join_fds[INIT_CGROUPS_MAX], n_join_fds, r;
-        autofd int userns_fd = -EBADF, init_fd = -EBADF;
+        autofd int init_fd = -EBADF;
 
         r = cgroup_box_limit(shim->box, shim->spec->memory_max, shim->spec->tasks_max, error);
         if (r < 0)
                 return r;
-        r = idmap_open(&map, true, &userns_fd, error);
+        r = make_user_namespace(shim, shim->spec->id_base, shim->spec->id_count, error);
         if (r < 0)
                 return r;
-        end_step(shim, "user-namespace");
         r = init_client_new(&init_events, shim, &shim->init, &init_fd, error);
         if (r < 0)
                 return r;
@@ -311,7 +323,7 @@ static int start_container(Shim *shim, Error *error) {
                                                .lxc_name = shim->lxc_name,
                                                .cgroup_mount = cgroup_host_get_mount(shim->cgroups),
                                                .init_program = shim->init_program,
-                                               .userns_fd = userns_fd,
+                                               .userns_fd = shim->userns_fd,
                                                .init_socket_fd = init_fd,
                                                .join_fds = join_fds,
                                                .n_join_fds = (size_t) n_join_fds },
@@ -773,7 +785,7 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         int r;
 
         shim->service_fd = options->service_fd;
-        shim->signals_fd = shim->lock_fd = -EBADF;
+        shim->signals_fd = shim->lock_fd = shim->userns_fd = -EBADF;
         shim->instance = g_strdup(options->instance);
         shim->runtime_folder = g_strdup(options->runtime_folder);
         shim->init_program = g_strdup(options->init_program);
@@ -791,6 +803,11 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         if (r < 0)
                 return r;
         end_step(shim, "cgroups");
+        if (options->id_base > 0) {
+                r = make_user_namespace(shim, options->id_base, SPEC_ID_COUNT_MIN, error);
+                if (r < 0)
+                        return r;
+        }
         *ret = g_steal_pointer(&shim);
         return 0;
 }
@@ -810,6 +827,7 @@ void shim_free(Shim *shim) {
         shim->service_fd = fd_close(shim->service_fd);
         shim->signals_fd = fd_close(shim->signals_fd);
         shim->lock_fd = fd_close(shim->lock_fd);
+        shim->userns_fd = fd_close(shim->userns_fd);
         g_free(shim->instance);
         g_free(shim->runtime_folder);
         g_free(shim->init_program);

@@ -8,6 +8,8 @@
  * each sandbox memory and each cold launch time. Requests come over the service's socket (plan/shim-message.h).
  * The sandbox ends when the service asks, when the service is gone, or when init is.
  */
+#include <stdint.h>
+
 #include "util/error.h"
 
 typedef struct Shim Shim;
@@ -17,7 +19,8 @@ typedef struct ShimOptions {
         const char *cgroup;         /* of the box, "bulkhead/12" */
         const char *runtime_folder; /* of this sandbox, made by us */
         const char *init_program;
-        int service_fd; /* taken */
+        uint32_t id_base; /* of the range that the sandbox will probably have; 0 = not known yet */
+        int service_fd;   /* taken */
 } ShimOptions;
 
 /* Makes the cgroups and the runtime folder: from now on it is a spare shim. */
