@@ -23,7 +23,7 @@ static void test_defaults(void **state G_GNUC_UNUSED) {
         assert_int_equal(settings->ids_base, 0x70000000);
         assert_int_equal(settings->ids_count, 65536 * 1024);
         assert_false(settings->allow_privileged);
-        assert_false(settings->has_policy);
+        assert_int_equal(settings->policies->len, 0);
         assert_int_equal(settings->findings->len, 0);
 }
 
@@ -93,17 +93,48 @@ static void test_findings(void **state G_GNUC_UNUSED) {
         }
 }
 
-/* A policy that is not followed could have denied something. */
 static void test_policy(void **state G_GNUC_UNUSED) {
-        static const char *const texts[] = { "[Policy media]\nUsers=media\nCapabilities=!camera\n",
-                                             "[Policy]\n" };
+        static const struct {
+                const char *text;
+                guint n_policies;
+                bool is_broken; /* the first one */
+                const char *finding; /* NULL = none */
+        } cases[] = {
+                { "[Policy media]\nUsers=root 1000\nGroups=audio\nCapabilities=com.acme.* !*.camera\n"
+                  "Templates=media\nInsideUsers=root 0:5\nFolders=/srv/media /srv/in:rw\n",
+                  1, false, NULL },
+                { "[Policy a]\nUsers=1\n[Policy b]\nUsers=2\n[Policy a]\nUsers=3\n", 2, false, NULL },
+                { "[Policy media]\nCapabilites=!camera\n", 1, true,
+                  "b.conf:2:1: Unknown key Capabilites= in [Policy]; did you mean 'Capabilities'" },
+                { "[Policy media]\nCapabilities=!cam/era\n", 1, true,
+                  "b.conf:2:14: Capabilities= has '!cam/era', expected a name, which may have '*' and '?', and "
+                  "'!' in front" },
+                { "[Policy media]\nUsers=\n", 1, true, "b.conf:2:7: Users= is empty, expected a value" },
+                { "[Policy media]\nUsers=4294967295\n", 1, true,
+                  "b.conf:2:7: Users= has '4294967295', expected a name or a number below 4294967295" },
+                { "[Policy media]\nFolders=srv\n", 1, true,
+                  "b.conf:2:9: Folders= has 'srv': Path 'srv' is not absolute, it has to start with '/'" },
+                { "[Policy media]\nnonsense\n", 1, true,
+                  "b.conf:2:1: 'nonsense' is not understood, expected [Section], Key=value or # comment" },
+                { "[Policy]\n", 1, true, "b.conf:1:1: A policy section has a name: [Policy NAME]" },
+                { "[Policyx]\n", 0, false, NULL },
+        };
 
-        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autoptr(Settings) settings = settings_new();
 
-                settings_parse(settings, "b.conf", texts[i]);
-                assert_true(settings->has_policy);
-                assert_int_equal(settings->findings->len, 1);
+                settings_parse(settings, "b.conf", cases[i].text);
+                assert_int_equal(settings->policies->len, cases[i].n_policies);
+                if (cases[i].n_policies > 0)
+                        assert_int_equal(((PolicySection *) settings->policies->pdata[0])->is_broken,
+                                         cases[i].is_broken);
+                if (cases[i].finding) {
+                        assert_int_equal(settings->findings->len, 1);
+                        g_autofree char *line = finding_format(settings->findings->pdata[0]);
+
+                        assert_string_equal(line, cases[i].finding);
+                } else if (cases[i].n_policies > 0)
+                        assert_int_equal(settings->findings->len, 0);
         }
 }
 
