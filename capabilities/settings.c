@@ -19,6 +19,7 @@ typedef enum KeyType {
         KEY_NUMBER,
         KEY_STRING, /* not empty */
         KEY_CHOICE, /* one of the words in `choices` */
+        KEY_POLICY, /* of a policy section, which reads it itself */
 } KeyType;
 
 typedef struct Key {
@@ -52,12 +53,12 @@ static const Key keys[] = {
         { "Session", "RuntimeDir", KEY_IGNORED },
         { "Session", "PulseServer", KEY_IGNORED },
         { "Session", "WaylandDisplay", KEY_IGNORED },
-        { "Policy", "Users", KEY_IGNORED },
-        { "Policy", "Groups", KEY_IGNORED },
-        { "Policy", "Capabilities", KEY_IGNORED },
-        { "Policy", "Templates", KEY_IGNORED },
-        { "Policy", "InsideUsers", KEY_IGNORED },
-        { "Policy", "Folders", KEY_IGNORED },
+        { "Policy", "Users", KEY_POLICY },
+        { "Policy", "Groups", KEY_POLICY },
+        { "Policy", "Capabilities", KEY_POLICY },
+        { "Policy", "Templates", KEY_POLICY },
+        { "Policy", "InsideUsers", KEY_POLICY },
+        { "Policy", "Folders", KEY_POLICY },
 };
 
 typedef struct Parser {
@@ -65,7 +66,8 @@ typedef struct Parser {
         const char *file;
         unsigned line, column; /* where the next finding stands */
         unsigned value_column;
-        const char *section; /* static, from the table; NULL = none or an unknown one */
+        const char *section;   /* static, from the table; NULL = none or an unknown one */
+        PolicySection *policy; /* not owned; the one that is being read, or NULL */
 } Parser;
 
 Settings *settings_new(void) {
@@ -80,6 +82,7 @@ Settings *settings_new(void) {
         settings->ids_base = IDS_BASE_DEFAULT;
         settings->ids_count = IDS_COUNT_DEFAULT;
         settings->findings = findings_new();
+        settings->policies = g_ptr_array_new_with_free_func((GDestroyNotify) policy_section_free);
         return settings;
 }
 
@@ -90,6 +93,7 @@ void settings_free(Settings *settings) {
         g_free(settings->compatibility);
         g_free(settings->default_template);
         g_ptr_array_unref(settings->findings);
+        g_ptr_array_unref(settings->policies);
         g_free(settings);
 }
 
@@ -101,6 +105,8 @@ static void parser_add(Parser *parser, bool is_error, const char *format, ...) {
         va_start(args, format);
         text = g_strdup_vprintf(format, args);
         va_end(args);
+        if (parser->policy) /* what is not understood, a key that was misspelt say, may have denied something */
+                parser->policy->is_broken = true;
         g_ptr_array_add(parser->settings->findings,
                         finding_new(is_error, parser->file, parser->line, parser->column, "", text));
 }
@@ -164,6 +170,14 @@ static void parser_set_choice(Parser *parser, const Key *key, const char *value)
         }
 }
 
+static void parser_set_policy(Parser *parser, const Key *key, const char *value) {
+        g_auto(Error) error = ERROR_NULL;
+
+        if (policy_section_add(parser->policy, key->name, value, parser->file, parser->line, parser->column,
+                               &error) < 0)
+                parser_add(parser, true, "%s", error.message);
+}
+
 static void parser_set(Parser *parser, const Key *key, const char *value) {
         parser->column = parser->value_column;
         switch (key->type) {
@@ -180,6 +194,9 @@ static void parser_set(Parser *parser, const Key *key, const char *value) {
                 return;
         case KEY_CHOICE:
                 parser_set_choice(parser, key, value);
+                return;
+        case KEY_POLICY:
+                parser_set_policy(parser, key, value);
                 return;
         default:
                 g_assert_not_reached();
@@ -214,26 +231,39 @@ static void unknown_key(Parser *parser, const char *name) {
         parser_add(parser, true, "Unknown key %s= in [%s]%s", name, parser->section, suggestion);
 }
 
+/* A section of a name that was there before, in a drop-in say, adds to it. Returns the name in the table. */
+static const char *parser_begin_policy(Parser *parser, const char *rest) {
+        g_autofree char *name = g_strstrip(g_strdup(rest));
+        GPtrArray *policies = parser->settings->policies;
+
+        for (guint i = 0; i < policies->len && !parser->policy; i++) {
+                PolicySection *policy = policies->pdata[i];
+
+                if (strcmp(policy->name, name) == 0)
+                        parser->policy = policy;
+        }
+        if (!parser->policy) {
+                parser->policy = policy_section_new(name);
+                g_ptr_array_add(policies, parser->policy);
+        }
+        if (!*name)
+                parser_add(parser, true, "A policy section has a name: [Policy NAME]");
+        return "Policy";
+}
+
 static void parser_read_section(Parser *parser, char *line) {
         char *end = strchr(line, ']');
         const char *name = line + 1;
 
         parser->section = NULL;
+        parser->policy = NULL;
         if (!end || end[1]) {
                 parser_add(parser, true, "Section '%s' has no ']' at its end", line);
                 return;
         }
         *end = '\0';
-        if (g_str_has_prefix(name, "Policy ")) {
-                parser->settings->has_policy = true;
-                parser_add(parser, false, "Policy sections are not supported by this version: "
-                                          "every caller but root is refused");
-                name = "Policy";
-        } else if (strcmp(name, "Policy") == 0) {
-                parser->settings->has_policy = true;
-                parser_add(parser, true,
-                           "A policy section has a name: [Policy NAME]; every caller but root is refused");
-        }
+        if (strcmp(name, "Policy") == 0 || g_str_has_prefix(name, "Policy "))
+                name = parser_begin_policy(parser, name + strlen("Policy"));
         for (size_t i = 0; i < G_N_ELEMENTS(keys) && !parser->section; i++)
                 if (strcmp(keys[i].section, name) == 0)
                         parser->section = keys[i].section;
@@ -337,4 +367,9 @@ Settings *settings_load(const char *config_file, const char *config_folder) {
         for (guint i = 0; i < names->len; i++)
                 settings_read(settings, names->pdata[i]);
         return settings;
+}
+
+void settings_resolve(Settings *settings) {
+        for (guint i = 0; i < settings->policies->len; i++)
+                policy_section_resolve(settings->policies->pdata[i], settings->findings);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "capabilities/finding.h"
+#include "capabilities/policy-section.h"
 
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
@@ -23,7 +24,7 @@ typedef struct Settings {
         unsigned spare_shims;
         bool allow_privileged;
         uint32_t ids_base, ids_count;
-        bool has_policy;     /* a [Policy ...] section was seen */
+        GPtrArray *policies; /* owned PolicySection *; one for each name */
         GPtrArray *findings; /* owned Finding *, in the order of reading */
         unsigned n_files;    /* that were read */
 } Settings;
@@ -40,3 +41,6 @@ void settings_read(Settings *settings, const char *file);
 
 /* The file, then the folder's *.conf in order of their names. What is missing is fine. */
 Settings *settings_load(const char *config_file, const char *config_folder);
+
+/* Looks up the users and groups that policy sections name: for who decides by them, once, at its start. */
+void settings_resolve(Settings *settings);

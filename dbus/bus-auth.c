@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "dbus/bus-auth.h"
 
+#include <string.h>
+
 #include "dbus/bus-error.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -10,10 +12,9 @@
 
 /* One connection that called us. */
 typedef struct Sender {
-        BusAuth *auth; /* not owned; it frees us */
-        char *name;    /* owned */
-        bool is_known;
-        uid_t uid;
+        BusAuth *auth;         /* not owned; it frees us */
+        char *name;            /* owned */
+        Caller *caller;        /* owned reference; NULL = not known yet */
         sd_bus_slot *question; /* owned; to the bus, who that is */
         GQueue parked;      /* owned sd_bus_message references, in order: put aside, or on their way again */
         GPtrArray *watches; /* BusWatch, not owned */
@@ -39,6 +40,7 @@ static void sender_free(Sender *sender) {
         sd_bus_slot_unref(sender->question);
         g_queue_clear_full(&sender->parked, message_unref);
         g_ptr_array_unref(sender->watches);
+        caller_unref(sender->caller);
         g_free(sender->name);
         g_free(sender);
 }
@@ -57,18 +59,58 @@ static void sender_leave(Sender *sender) {
 
 /* ---- asking the bus ---- */
 
-static int on_uid(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
-        Sender *sender = userdata;
-        uint32_t uid;
+/* {sv} of the answer; we stand before the variant. */
+static int read_credential(sd_bus_message *reply, const char *name, bool *ret_has_uid, uint32_t *ret_uid,
+                           const gid_t **ret_groups, size_t *ret_size) {
         int r;
 
-        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) < 0) {
+        if (strcmp(name, "UnixUserID") == 0) {
+                r = sd_bus_message_read(reply, "v", "u", ret_uid);
+                *ret_has_uid = r >= 0;
+                return r;
+        }
+        if (strcmp(name, "UnixGroupIDs") != 0)
+                return sd_bus_message_skip(reply, "v");
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_VARIANT, "au");
+        if (r >= 0)
+                r = sd_bus_message_read_array(reply, SD_BUS_TYPE_UINT32, (const void **) ret_groups,
+                                              ret_size);
+        return r < 0 ? r : sd_bus_message_exit_container(reply);
+}
+
+/* Of GetConnectionCredentials, D-Bus Specification. A bus that tells no groups leaves a caller without any.
+ */
+static Caller *read_caller(sd_bus_message *reply) {
+        const gid_t *groups = NULL;
+        const char *name;
+        bool has_uid = false;
+        uint32_t uid = 0;
+        size_t size = 0;
+        int r;
+
+        G_STATIC_ASSERT(sizeof(gid_t) == sizeof(uint32_t));
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
+                r = sd_bus_message_read(reply, "s", &name);
+                if (r >= 0)
+                        r = read_credential(reply, name, &has_uid, &uid, &groups, &size);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(reply);
+        }
+        return r < 0 || !has_uid ? NULL : caller_new(uid, groups, size / sizeof(gid_t));
+}
+
+static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
+        Sender *sender = userdata;
+        Caller *caller = sd_bus_message_is_method_error(reply, NULL) ? NULL : read_caller(reply);
+        int r;
+
+        if (!caller) {
                 sender_leave(sender);
                 return 0;
         }
         sender->question = sd_bus_slot_unref(sender->question);
-        sender->uid = uid;
-        sender->is_known = true;
+        sender->caller = caller;
         for (GList *at = sender->parked.head; at; at = at->next) {
                 r = sd_bus_enqueue_for_read(sender->auth->bus, at->data);
                 if (r < 0) {
@@ -89,7 +131,7 @@ static Sender *sender_new(BusAuth *auth, const char *name) {
         sender->watches = g_ptr_array_new();
         g_queue_init(&sender->parked);
         r = sd_bus_call_method_async(auth->bus, &sender->question, DRIVER_NAME, DRIVER_PATH, DRIVER_NAME,
-                                     "GetConnectionUnixUser", on_uid, sender, "s", name);
+                                     "GetConnectionCredentials", on_credentials, sender, "s", name);
         if (r < 0) {
                 log_warning("Cannot ask the bus who %s is: %s", name, g_strerror(-r));
                 sender_free(sender);
@@ -120,16 +162,16 @@ static int on_message(sd_bus_message *message, void *userdata, sd_bus_error *ret
         sender = g_hash_table_lookup(auth->senders, name) ?: sender_new(auth, name);
         if (!sender)
                 return refuse(message, ERROR_LIMIT_REACHED, "The bus cannot be asked who calls");
-        if (sender->is_known && g_queue_peek_head(&sender->parked) == message) {
+        if (sender->caller && g_queue_peek_head(&sender->parked) == message) {
                 sd_bus_message_unref(g_queue_pop_head(&sender->parked));
                 return 0;
         }
-        if (sender->is_known && g_queue_is_empty(&sender->parked))
+        if (sender->caller && g_queue_is_empty(&sender->parked))
                 return 0;
         if (g_queue_get_length(&sender->parked) >= CALLS_PARKED_MAX)
                 return refuse(message, ERROR_LIMIT_REACHED,
                               "Too many calls before the bus has told who calls");
-        if (sender->is_known && sd_bus_enqueue_for_read(auth->bus, message) < 0)
+        if (sender->caller && sd_bus_enqueue_for_read(auth->bus, message) < 0)
                 return refuse(message, ERROR_LIMIT_REACHED, "Too many calls are waiting");
         g_queue_push_tail(&sender->parked, sd_bus_message_ref(message));
         return 1;
@@ -183,21 +225,28 @@ void bus_auth_free(BusAuth *auth) {
         g_free(auth);
 }
 
-int bus_auth_get_uid(const BusAuth *auth, sd_bus_message *message, uid_t *ret, Error *error) {
-        const char *name = message ? sd_bus_message_get_sender(message) : NULL;
+static const Sender *auth_find(const BusAuth *auth, const char *name) {
+        const Sender *sender = g_hash_table_lookup(auth->senders, name);
 
-        if (!name || !bus_auth_find_uid(auth, name, ret))
+        return sender && sender->caller ? sender : NULL;
+}
+
+int bus_auth_get_caller(const BusAuth *auth, sd_bus_message *message, Caller **ret, Error *error) {
+        const char *name = message ? sd_bus_message_get_sender(message) : NULL;
+        const Sender *sender = name ? auth_find(auth, name) : NULL;
+
+        if (!sender)
                 return error_setf(error, ERROR_ACCESS_DENIED, "The caller's user is not known");
+        *ret = sender->caller;
         return 0;
 }
 
 bool bus_auth_find_uid(const BusAuth *auth, const char *name, uid_t *ret) {
-        const Sender *sender = g_hash_table_lookup(auth->senders, name);
+        const Sender *sender = auth_find(auth, name);
 
-        if (!sender || !sender->is_known)
-                return false;
-        *ret = sender->uid;
-        return true;
+        if (sender)
+                *ret = sender->caller->uid;
+        return sender != NULL;
 }
 
 BusWatch *bus_auth_watch(BusAuth *auth, const char *name, void (*left)(void *userdata), void *userdata) {

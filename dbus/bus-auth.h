@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Who calls: user ids as the bus vouches for them
+ * Who calls: users and groups as the bus vouches for them
  *
  * The bus is asked once per connection, without waiting: calls of a connection whose user is not known yet
  * are put aside and dispatched afterwards, in their order. What is known is forgotten when the connection
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
+#include "service/caller.h"
 #include "util/error.h"
 
 typedef struct BusAuth BusAuth;
@@ -22,8 +23,9 @@ int bus_auth_new(sd_bus *bus, BusAuth **ret, Error *error);
 void bus_auth_free(BusAuth *auth);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusAuth, bus_auth_free)
 
-/* The user of the caller of @message, which is being dispatched. ERROR_ACCESS_DENIED if it is not known. */
-int bus_auth_get_uid(const BusAuth *auth, sd_bus_message *message, uid_t *ret, Error *error);
+/* The caller of @message, which is being dispatched; not a new reference. ERROR_ACCESS_DENIED if it is not
+ * known. */
+int bus_auth_get_caller(const BusAuth *auth, sd_bus_message *message, Caller **ret, Error *error);
 /* The user of connection @name (":1.7"); false if it has left. */
 bool bus_auth_find_uid(const BusAuth *auth, const char *name, uid_t *ret);
 

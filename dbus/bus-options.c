@@ -11,8 +11,7 @@
 typedef struct BusOption {
         const char *name;
         const char *signature;
-        int (*read)(sd_bus_message *message, BusRequest *request,
-                    Error *error); /* NULL = not in this version */
+        int (*read)(sd_bus_message *message, BusRequest *request, Error *error);
 } BusOption;
 
 void bus_request_done(BusRequest *request) {
@@ -101,6 +100,24 @@ static int read_capabilities(sd_bus_message *message, BusRequest *request, Error
         return bus_read_strings(message, &request->sandbox->capabilities, error);
 }
 
+static int read_mounts(sd_bus_message *message, BusRequest *request, Error *error) {
+        const char *source, *target;
+        uint64_t flags;
+        int r;
+
+        r = sd_bus_message_enter_container(message, SD_BUS_TYPE_ARRAY, "(sst)");
+        if (r < 0)
+                return error_malformed(r, error);
+        while ((r = sd_bus_message_read(message, "(sst)", &source, &target, &flags)) > 0) {
+                r = sandbox_request_add_mount(request->sandbox, source, target, flags, error);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(message);
+        return r < 0 ? error_malformed(r, error) : 0;
+}
+
 static int read_hostname(sd_bus_message *message, BusRequest *request, Error *error) {
         const char *hostname;
         int r = sd_bus_message_read(message, "s", &hostname);
@@ -134,6 +151,10 @@ static int read_bind_to_caller(sd_bus_message *message, BusRequest *request, Err
 
 static int read_keep(sd_bus_message *message, BusRequest *request, Error *error) {
         return read_flag(message, &request->keep, error);
+}
+
+static int read_terminal(sd_bus_message *message, BusRequest *request, Error *error) {
+        return read_flag(message, &request->run->run.terminal, error);
 }
 
 static int read_working_directory(sd_bus_message *message, BusRequest *request, Error *error) {
@@ -215,7 +236,7 @@ static int read_rlimits(sd_bus_message *message, BusRequest *request, Error *err
 static const BusOption sandbox_options[] = {
         { "template", "s", read_template },
         { "capabilities", "as", read_capabilities },
-        { "mounts", "a(sst)", NULL },
+        { "mounts", "a(sst)", read_mounts },
         { "environment", "a{ss}", read_environment },
         { "hostname", "s", read_hostname },
         { "labels", "a{ss}", read_labels },
@@ -232,7 +253,7 @@ static const BusOption run_options[] = {
         { "stdin", "h", read_stdin },
         { "stdout", "h", read_stdout },
         { "stderr", "h", read_stderr },
-        { "terminal", "b", NULL },
+        { "terminal", "b", read_terminal },
         { "rlimits", "a{s(tt)}", read_rlimits },
         {},
 };
@@ -275,9 +296,6 @@ static int option_read(sd_bus_message *message, const char *name, BusRequest *re
         if (strcmp(contents, option->signature) != 0)
                 return error_setf(error, ERROR_INVALID_ARGS, "Option '%s' is of type '%.64s', not '%s'", name,
                                   contents, option->signature);
-        if (!option->read)
-                return error_setf(error, ERROR_UNSUPPORTED, "Option '%s' is not supported by this version",
-                                  name);
         r = sd_bus_message_enter_container(message, SD_BUS_TYPE_VARIANT, contents);
         if (r < 0)
                 return error_malformed(r, error);
@@ -317,7 +335,9 @@ int bus_options_read(sd_bus_message *message, BusRequest *request, Error *error)
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(message);
-        return r < 0 ? error_malformed(r, error) : 0;
+        if (r < 0)
+                return error_malformed(r, error);
+        return request->run ? run_request_check(request->run, error) : 0;
 }
 
 int bus_options_read_none(sd_bus_message *message, Error *error) {

@@ -37,6 +37,7 @@ void bus_call_finish(void *call, const Error *error);
 
 /* The bus of a handler whose userdata is the object that find() found. */
 Bus *bus_of(sd_bus_message *message);
+int bus_get_caller(Bus *bus, sd_bus_message *message, Caller **ret, Error *error); /* not a new reference */
 int bus_get_uid(Bus *bus, sd_bus_message *message, uid_t *ret, Error *error);
 /* The caller that is being served, for find callbacks and enumerators, which are not told; false if there is
  * none. */
@@ -53,6 +54,7 @@ typedef struct BusProperty {
         const char *name;
         const char *signature;
         int (*append)(sd_bus_message *message, const void *object);
+        bool when_asked; /* looked up at some cost, so not part of signals */
 } BusProperty;
 int bus_property_append(const BusProperty *table, const char *name, sd_bus_message *message,
                         const void *object);

@@ -162,13 +162,13 @@ static int append_entry(sd_bus_message *message, const BusProperty *property, co
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* a{sv} of those in @names, or of all for NULL. */
+/* a{sv} of those in @names, or for NULL of all that cost nothing. */
 static int append_properties(sd_bus_message *message, const BusProperty *table, const char *const *names,
                              const void *object) {
         int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}");
 
         for (; r >= 0 && table->name; table++)
-                if (!names || g_strv_contains(names, table->name))
+                if (names ? g_strv_contains(names, table->name) : !table->when_asked)
                         r = append_entry(message, table, object);
         return r < 0 ? r : sd_bus_message_close_container(message);
 }

@@ -48,12 +48,21 @@ Bus *bus_of(sd_bus_message *message) {
         return sd_bus_slot_get_userdata(sd_bus_get_current_slot(sd_bus_message_get_bus(message)));
 }
 
+int bus_get_caller(Bus *bus, sd_bus_message *message, Caller **ret, Error *error) {
+        return bus_auth_get_caller(bus->auth, message, ret, error);
+}
+
 int bus_get_uid(Bus *bus, sd_bus_message *message, uid_t *ret, Error *error) {
-        return bus_auth_get_uid(bus->auth, message, ret, error);
+        Caller *caller;
+        int r = bus_get_caller(bus, message, &caller, error);
+
+        if (r >= 0)
+                *ret = caller->uid;
+        return r;
 }
 
 bool bus_get_current_uid(Bus *bus, uid_t *ret) {
-        return bus_auth_get_uid(bus->auth, sd_bus_get_current_message(bus->bus), ret, NULL) >= 0;
+        return bus_get_uid(bus, sd_bus_get_current_message(bus->bus), ret, NULL) >= 0;
 }
 
 void bus_keep_slot(Bus *bus, sd_bus_slot *slot) {

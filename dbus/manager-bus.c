@@ -29,13 +29,13 @@ static void on_created(void *userdata, const Error *error) {
 }
 
 /* The name, then the options of the members that @request has. */
-static int read_create(Bus *bus, sd_bus_message *message, const char *name, uid_t *ret_uid,
+static int read_create(Bus *bus, sd_bus_message *message, const char *name, Caller **ret_caller,
                        BusRequest *request, Error *error) {
-        int r = bus_get_uid(bus, message, ret_uid, error);
+        int r = bus_get_caller(bus, message, ret_caller, error);
 
         if (r < 0)
                 return r;
-        request->sandbox = sandbox_request_new(*ret_uid, sd_bus_message_get_sender(message), name);
+        request->sandbox = sandbox_request_new(*ret_caller, sd_bus_message_get_sender(message), name);
         return 0;
 }
 
@@ -45,18 +45,18 @@ static int method_create_sandbox(sd_bus_message *message, void *userdata, sd_bus
         g_auto(BusRequest) request = { 0 };
         g_autoptr(BusCall) call = NULL;
         const char *name;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read(message, "s", &name);
         if (r < 0)
                 return r;
-        r = read_create(bus, message, name, &uid, &request, &error);
+        r = read_create(bus, message, name, &caller, &request, &error);
         if (r >= 0)
                 r = bus_options_read(message, &request, &error);
         if (r < 0)
                 return bus_error_set(ret_error, &error);
-        call = bus_call_new(bus, message, uid);
+        call = bus_call_new(bus, message, caller->uid);
         r = manager_create(bus->manager, request.sandbox, on_created, call, &call->sandbox, &error);
         if (r < 0)
                 return bus_error_set(ret_error, &error);
@@ -123,15 +123,15 @@ static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *
         g_auto(GStrv) argv = NULL;
         g_autoptr(BusCall) call = NULL;
         const char *name;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read(message, "s", &name);
         if (r < 0)
                 return r;
-        r = read_create(bus, message, name, &uid, &request, &error);
+        r = read_create(bus, message, name, &caller, &request, &error);
         if (r >= 0) {
-                request.run = run_request_new(uid);
+                request.run = run_request_new(caller);
                 r = bus_read_strings(message, &argv, &error);
         }
         if (r >= 0)
@@ -140,7 +140,7 @@ static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *
                 r = bus_options_read(message, &request, &error);
         if (r < 0)
                 return bus_error_set(ret_error, &error);
-        call = bus_call_new(bus, message, uid);
+        call = bus_call_new(bus, message, caller->uid);
         call->bind_to_caller = request.sandbox->bind_to_caller;
         r = launch(call, &request, &error);
         if (r < 0)
@@ -171,6 +171,30 @@ static int method_get_sandbox(sd_bus_message *message, void *userdata, sd_bus_er
         if (r < 0)
                 return bus_error_set(ret_error, &error);
         path = bus_path_sandbox(uid, owner, name);
+        return sd_bus_reply_method_return(message, "o", path);
+}
+
+static int method_get_sandbox_by_pid(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        Bus *bus = userdata;
+        g_auto(Error) error = ERROR_NULL;
+        g_autofree char *path = NULL;
+        const Sandbox *sandbox = NULL;
+        uint32_t pid;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(message, "u", &pid);
+        if (r < 0)
+                return r;
+        r = bus_get_uid(bus, message, &uid, &error);
+        if (r >= 0 && pid <= INT32_MAX)
+                sandbox = manager_find_sandbox_by_pid(bus->manager, (pid_t) pid);
+        /* One of somebody else is answered as none. */
+        if (r >= 0 && (!sandbox || (uid != 0 && sandbox_get_owner(sandbox) != uid)))
+                r = error_setf(&error, ERROR_NO_SUCH_SANDBOX, "Process %u is in no sandbox", pid);
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        path = bus_path_sandbox(uid, sandbox_get_owner(sandbox), sandbox_get_name(sandbox));
         return sd_bus_reply_method_return(message, "o", path);
 }
 
@@ -422,6 +446,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetSandbox", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", sandbox),
                                 method_get_sandbox, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSandboxByPID", SD_BUS_ARGS("u", pid), SD_BUS_RESULT("o", sandbox),
+                                method_get_sandbox_by_pid, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListSandboxes", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sso)", sandboxes),
                                 method_list_sandboxes, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListCapabilities", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssb)", capabilities),

@@ -8,6 +8,7 @@
 #include "dbus/bus-error.h"
 #include "dbus/bus-path.h"
 #include "dbus/bus-private.h"
+#include "util/cleanup.h"
 #include "util/log.h"
 
 static int method_kill(sd_bus_message *message, void *process, sd_bus_error *ret_error) {
@@ -39,6 +40,28 @@ static void on_process_ended(void *userdata, const Process *process) {
 static int method_wait(sd_bus_message *message, void *process, sd_bus_error *ret_error G_GNUC_UNUSED) {
         process_wait(process, on_process_ended, bus_call_new(bus_of(message), message, 0));
         return 1;
+}
+
+static int method_open_terminal(sd_bus_message *message, void *process, sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        autofd int fd = -EBADF;
+
+        if (process_open_terminal(process, &fd, &error) < 0)
+                return bus_error_set(ret_error, &error);
+        return sd_bus_reply_method_return(message, "h", fd); /* which duplicates it */
+}
+
+static int method_resize(sd_bus_message *message, void *process, sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        uint16_t rows, columns;
+        int r;
+
+        r = sd_bus_message_read(message, "qq", &rows, &columns);
+        if (r < 0)
+                return r;
+        if (process_resize(process, rows, columns, &error) < 0)
+                return bus_error_set(ret_error, &error);
+        return sd_bus_reply_method_return(message, NULL);
 }
 
 /* ---- properties ---- */
@@ -111,6 +134,10 @@ static const sd_bus_vtable process_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", reason, "i", status), method_wait,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenTerminal", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", terminal),
+                                method_open_terminal, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Resize", SD_BUS_ARGS("q", rows, "q", columns), SD_BUS_NO_RESULT,
+                                method_resize, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Pid", "u", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Argv", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -25,12 +25,12 @@ static int method_run(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bu
         g_auto(BusRequest) request = { 0 };
         g_auto(GStrv) argv = NULL;
         g_autoptr(BusCall) call = NULL;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_get_uid(bus, message, &uid, &error);
+        r = bus_get_caller(bus, message, &caller, &error);
         if (r >= 0) {
-                request.run = run_request_new(uid);
+                request.run = run_request_new(caller);
                 r = bus_read_strings(message, &argv, &error);
         }
         if (r >= 0)
@@ -38,7 +38,7 @@ static int method_run(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bu
         if (r >= 0)
                 r = bus_options_read(message, &request, &error);
         if (r >= 0) {
-                call = bus_call_new(bus, message, uid);
+                call = bus_call_new(bus, message, caller->uid);
                 r = sandbox_run(sandbox, request.run, on_ran, call, &error);
         }
         if (r < 0)
@@ -54,21 +54,145 @@ static int method_change(sd_bus_message *message, Bus *bus, Sandbox *sandbox, Sa
         g_auto(Error) error = ERROR_NULL;
         g_auto(GStrv) names = NULL;
         g_autoptr(BusCall) call = NULL;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_get_uid(bus, message, &uid, &error);
+        r = bus_get_caller(bus, message, &caller, &error);
         if (r >= 0 && has_names)
                 r = bus_read_strings(message, &names, &error);
         if (r >= 0) {
-                call = bus_call_new(bus, message, uid);
-                r = sandbox_change(sandbox, verb, uid, names, bus_call_finish, call, &error);
+                call = bus_call_new(bus, message, caller->uid);
+                r = sandbox_change(sandbox, verb, caller, names, bus_call_finish, call, &error);
         }
         if (r < 0)
                 return bus_error_set(ret_error, &error);
         (void) g_steal_pointer(&call);
         return 1;
 }
+
+/* ---- mounts ---- */
+
+/* By @source, or by the descriptor for NULL. */
+static int mount_asked(sd_bus_message *message, Bus *bus, Sandbox *sandbox, const char *source, int fd,
+                       sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(BusCall) call = NULL;
+        g_autoptr(Mount) mount = NULL;
+        const char *target;
+        Caller *caller;
+        uint64_t flags;
+        int r;
+
+        r = sd_bus_message_read(message, "st", &target, &flags);
+        if (r < 0)
+                return r;
+        r = bus_get_caller(bus, message, &caller, &error);
+        if (r >= 0 && source)
+                r = mount_new(source, target, flags, &mount, &error);
+        else if (r >= 0)
+                r = mount_new_fd(fd, sandbox_number_mount(sandbox), target, flags, &mount, &error);
+        if (r >= 0) {
+                call = bus_call_new(bus, message, caller->uid);
+                r = sandbox_mount(sandbox, caller, mount, bus_call_finish, call, &error);
+        }
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
+static int method_bind_mount(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bus_error *ret_error) {
+        const char *source;
+        int r = sd_bus_message_read(message, "s", &source);
+
+        return r < 0 ? r : mount_asked(message, bus, sandbox, source, -EBADF, ret_error);
+}
+
+static int method_bind_mount_fd(sd_bus_message *message, Bus *bus, Sandbox *sandbox,
+                                sd_bus_error *ret_error) {
+        int fd; /* the message's */
+        int r = sd_bus_message_read(message, "h", &fd);
+
+        return r < 0 ? r : mount_asked(message, bus, sandbox, NULL, fd, ret_error);
+}
+
+static int method_unmount(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(BusCall) call = NULL;
+        g_autofree char *normal = NULL;
+        const char *target;
+        Caller *caller;
+        int r;
+
+        r = sd_bus_message_read(message, "s", &target);
+        if (r < 0)
+                return r;
+        r = bus_get_caller(bus, message, &caller, &error);
+        if (r >= 0)
+                r = plan_path_normalize(target, &normal, &error);
+        if (r >= 0) {
+                char *names[] = { normal, NULL };
+
+                call = bus_call_new(bus, message, caller->uid);
+                r = sandbox_change(sandbox, SANDBOX_UNMOUNT, caller, names, bus_call_finish, call, &error);
+        }
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
+/* ---- namespaces ---- */
+
+static int reply_namespaces(sd_bus_message *call, const char *const *names, const int *fds, size_t n) {
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "{sh}");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_append(reply, "{sh}", names[i], fds[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static void on_namespaces(void *userdata, const char *const *names, const int *fds, size_t n,
+                          const Error *error) {
+        g_autoptr(BusCall) call = userdata;
+        int r = error ? bus_error_reply(call->message, error)
+                      : reply_namespaces(call->message, names, fds, n);
+
+        if (r < 0)
+                log_debug("Cannot answer GetNamespaces: %s", g_strerror(-r));
+}
+
+static int method_get_namespaces(sd_bus_message *message, Bus *bus, Sandbox *sandbox,
+                                 sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(BusCall) call = NULL;
+        uid_t uid;
+        int r;
+
+        r = bus_get_uid(bus, message, &uid, &error);
+        if (r >= 0 && uid != 0)
+                r = error_setf(&error, ERROR_ACCESS_DENIED,
+                               "User %u may not have the namespaces of a sandbox", (unsigned) uid);
+        if (r >= 0) {
+                call = bus_call_new(bus, message, uid);
+                r = sandbox_get_namespaces(sandbox, on_namespaces, call, &error);
+        }
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
+/* ---- the rest ---- */
 
 static int method_kill(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bus_error *ret_error) {
         g_auto(Error) error = ERROR_NULL;
@@ -172,6 +296,29 @@ static int append_labels(sd_bus_message *message, const void *sandbox) {
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
+/* Sandboxes of this version have no link, and everything granted is in force at once. */
+static int append_no_strings(sd_bus_message *message, const void *sandbox G_GNUC_UNUSED) {
+        return sd_bus_message_append(message, "as", 0);
+}
+
+static int append_control_group(sd_bus_message *message, const void *sandbox) {
+        g_autofree char *path = sandbox_get_control_group(sandbox);
+
+        return bus_append_text(message, path);
+}
+
+static int append_memory(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_MEMORY));
+}
+
+static int append_cpu(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_CPU));
+}
+
+static int append_tasks(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_TASKS));
+}
+
 const BusProperty sandbox_bus_properties[] = {
         { "Name", "s", append_name },
         { "Template", "s", append_template },
@@ -182,8 +329,14 @@ const BusProperty sandbox_bus_properties[] = {
         { "State", "s", append_state },
         { "StateReason", "s", append_state_reason },
         { "Capabilities", "as", append_capabilities },
+        { "Addresses", "as", append_no_strings },
+        { "Pending", "as", append_no_strings },
         { "Leader", "u", append_leader },
+        { "ControlGroup", "s", append_control_group },
         { "Labels", "a{ss}", append_labels },
+        { "MemoryCurrent", "t", append_memory, .when_asked = true },
+        { "CPUUsageNSec", "t", append_cpu, .when_asked = true },
+        { "TasksCurrent", "t", append_tasks, .when_asked = true },
         {},
 };
 
@@ -256,6 +409,22 @@ static int on_revoke(sd_bus_message *message, void *sandbox, sd_bus_error *ret_e
         return method_change(message, bus_of(message), sandbox, SANDBOX_REVOKE, true, ret_error);
 }
 
+static int on_bind_mount(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_bind_mount(message, bus_of(message), sandbox, ret_error);
+}
+
+static int on_bind_mount_fd(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_bind_mount_fd(message, bus_of(message), sandbox, ret_error);
+}
+
+static int on_unmount(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_unmount(message, bus_of(message), sandbox, ret_error);
+}
+
+static int on_get_namespaces(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_get_namespaces(message, bus_of(message), sandbox, ret_error);
+}
+
 static int on_freeze(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
         return method_change(message, bus_of(message), sandbox, SANDBOX_FREEZE, false, ret_error);
 }
@@ -288,6 +457,14 @@ static const sd_bus_vtable sandbox_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("as", capabilities), SD_BUS_NO_RESULT, on_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("BindMount", SD_BUS_ARGS("s", source, "s", target, "t", flags),
+                                SD_BUS_NO_RESULT, on_bind_mount, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("BindMountFd", SD_BUS_ARGS("h", source, "s", target, "t", flags),
+                                SD_BUS_NO_RESULT, on_bind_mount_fd, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unmount", SD_BUS_ARGS("s", target), SD_BUS_NO_RESULT, on_unmount,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetNamespaces", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sh}", namespaces),
+                                on_get_namespaces, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Freeze", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_freeze,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Thaw", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_thaw,
@@ -305,10 +482,17 @@ static const sd_bus_vtable sandbox_vtable[] = {
         SD_BUS_PROPERTY("State", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("StateReason", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Capabilities", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Addresses", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Pending", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Leader", "u", property_get, 0, 0),
+        SD_BUS_PROPERTY("ControlGroup", "s", property_get, 0, 0),
         SD_BUS_PROPERTY("Labels", "a{ss}", property_get, 0, 0),
+        SD_BUS_PROPERTY("MemoryCurrent", "t", property_get, 0, 0),
+        SD_BUS_PROPERTY("CPUUsageNSec", "t", property_get, 0, 0),
+        SD_BUS_PROPERTY("TasksCurrent", "t", property_get, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("ProcessExited",
                                 SD_BUS_ARGS("o", process, "u", pid, "s", reason, "i", status), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Denied", SD_BUS_ARGS("s", gateway, "a{sv}", what), 0),
         SD_BUS_VTABLE_END,
 };
 

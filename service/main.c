@@ -218,6 +218,7 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         settings = settings_load(arguments.config ?: places->config_file, places->config_folder);
+        settings_resolve(settings);
         for (guint i = 0; i < settings->findings->len; i++) {
                 g_autofree char *text = finding_format(settings->findings->pdata[i]);
 

@@ -2,12 +2,18 @@
 #pragma once
 
 /* For the files that make up manager, sandbox and process; nobody else */
+#include <stdbool.h>
+
 #include "service/manager.h"
 
 sd_event *manager_get_event(const Manager *manager);
+const Settings *manager_get_settings(const Manager *manager);
+const CgroupHost *manager_get_cgroups(const Manager *manager);
+/* ERROR_LIMIT_REACHED when programs of @owner hold as many terminals as a user may have. */
+int manager_check_terminals(const Manager *manager, uid_t owner, Error *error);
 void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges changes);
 /* A new process in state starting; owned by the manager. */
-Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv);
+Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv, bool has_terminal);
 void manager_tell_process_added(Manager *manager, Process *process);
 void manager_tell_process_exited(Manager *manager, Process *process);
 void manager_forget_process(Manager *manager, Process *process); /* frees it */

@@ -140,6 +140,14 @@ sd_event *manager_get_event(const Manager *manager) {
         return manager->event;
 }
 
+const Settings *manager_get_settings(const Manager *manager) {
+        return manager->settings;
+}
+
+const CgroupHost *manager_get_cgroups(const Manager *manager) {
+        return manager->cgroups;
+}
+
 /* ---- create ---- */
 
 static int manager_check_limits(const Manager *manager, uid_t owner, Error *error) {
@@ -165,7 +173,7 @@ static int manager_check_limits(const Manager *manager, uid_t owner, Error *erro
 static int manager_choose_name(Manager *manager, const SandboxRequest *request, char **ret, Error *error) {
         g_autofree char *name = g_strdup(request->name);
 
-        while (!*name || (!*request->name && manager_find_sandbox(manager, request->owner, name))) {
+        while (!*name || (!*request->name && manager_find_sandbox(manager, request->caller->uid, name))) {
                 g_free(name);
                 name = g_strdup_printf("sandbox-%u", ++manager->last_generated);
         }
@@ -177,7 +185,7 @@ static int manager_choose_name(Manager *manager, const SandboxRequest *request, 
                 if (sandbox_name_parse(UINT32_MAX, name, &owner, &ignored, error) < 0)
                         return -EINVAL;
         }
-        if (manager_find_sandbox(manager, request->owner, name))
+        if (manager_find_sandbox(manager, request->caller->uid, name))
                 return error_setf(error, ERROR_SANDBOX_EXISTS, "There is a sandbox '%s' already", name);
         *ret = g_steal_pointer(&name);
         return 0;
@@ -189,13 +197,34 @@ static int manager_find_template(const Manager *manager, const SandboxRequest *r
         Template *template;
         int r;
 
-        r = policy_check_template(manager->settings, request->owner, name, error);
+        r = policy_check_template(manager->settings, request->caller, name, error);
         if (r < 0)
                 return r;
         template = store_find_template(manager->store, name);
         if (!template)
                 return error_setf(error, ERROR_INVALID_ARGS, "There is no template '%.64s'", name);
         *ret = template;
+        return 0;
+}
+
+/* What is wanted: capabilities and mounts by hand, as far as the caller may ask for them. */
+static int manager_plan(Manager *manager, const SandboxRequest *request, GPtrArray **ret_capabilities,
+                        Plan *plan, Error *error) {
+        g_autoptr(GPtrArray) capabilities = NULL;
+        int r;
+
+        r = store_resolve(manager->store, request->capabilities, &capabilities, error);
+        if (r >= 0)
+                r = policy_check_capabilities(manager->settings, request->caller, capabilities, error);
+        if (r >= 0)
+                r = capabilities_plan(capabilities, plan, error);
+        for (guint i = 0; r >= 0 && i < request->mounts->len; i++)
+                r = mount_authorize(request->mounts->pdata[i], manager->settings, request->caller, error);
+        if (r >= 0)
+                r = mounts_add_to_plan(request->mounts, plan, error);
+        if (r < 0)
+                return r;
+        *ret_capabilities = g_steal_pointer(&capabilities);
         return 0;
 }
 
@@ -208,26 +237,22 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         Template *template = NULL;
         int r;
 
-        r = policy_check_caller(manager->settings, request->owner, error);
+        r = policy_check_caller(manager->settings, request->caller, error);
         if (r >= 0)
                 r = manager_choose_name(manager, request, &name, error);
         if (r >= 0)
-                r = manager_check_limits(manager, request->owner, error);
+                r = manager_check_limits(manager, request->caller->uid, error);
         if (r >= 0)
                 r = manager_find_template(manager, request, &template, error);
         if (r >= 0)
-                r = store_resolve(manager->store, request->capabilities, &capabilities, error);
-        if (r >= 0)
-                r = policy_check_capabilities(request->owner, capabilities, error);
-        if (r >= 0)
-                r = capabilities_plan(capabilities, plan, error);
+                r = manager_plan(manager, request, &capabilities, plan, error);
         if (r >= 0)
                 r = id_pool_take(manager->ids, &spec->id_base, error);
         if (r < 0)
                 return r;
         template_fill_spec(template, spec);
         spec->id_count = ID_RANGE_COUNT;
-        spec->owner = request->owner;
+        spec->owner = request->caller->uid;
         spec->hostname = g_strdup(request->hostname ?: name);
         spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
         spec->name = g_steal_pointer(&name);
@@ -255,7 +280,7 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                         return r;
                 }
         }
-        g_hash_table_insert(manager->sandboxes, sandbox_key(request->owner, sandbox_get_name(sandbox)),
+        g_hash_table_insert(manager->sandboxes, sandbox_key(request->caller->uid, sandbox_get_name(sandbox)),
                             sandbox);
         if (manager->events)
                 manager->events->sandbox_added(manager->events_userdata, sandbox);
@@ -319,16 +344,30 @@ void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges cha
 
 /* ---- processes ---- */
 
-Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv) {
+Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv, bool has_terminal) {
         do
                 manager->last_process++;
         while (manager->last_process == 0 ||
                g_hash_table_contains(manager->processes, GUINT_TO_POINTER(manager->last_process)));
 
-        Process *process = process_new(sandbox, manager->last_process, argv);
+        Process *process = process_new(sandbox, manager->last_process, argv, has_terminal);
 
         g_hash_table_insert(manager->processes, GUINT_TO_POINTER(manager->last_process), process);
         return process;
+}
+
+int manager_check_terminals(const Manager *manager, uid_t owner, Error *error) {
+        GHashTableIter iter;
+        gpointer process;
+        unsigned n = 0;
+
+        g_hash_table_iter_init(&iter, manager->processes);
+        while (g_hash_table_iter_next(&iter, NULL, &process))
+                n += process_get_owner(process) == owner && process_has_terminal(process);
+        if (n >= TERMINALS_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED, "Programs of user %u have %u terminals",
+                                  (unsigned) owner, n);
+        return 0;
 }
 
 void manager_tell_process_added(Manager *manager, Process *process) {
@@ -353,6 +392,22 @@ Sandbox *manager_find_sandbox(const Manager *manager, uid_t owner, const char *n
         g_autofree char *key = sandbox_key(owner, name);
 
         return g_hash_table_lookup(manager->sandboxes, key);
+}
+
+Sandbox *manager_find_sandbox_by_pid(const Manager *manager, pid_t pid) {
+        uint32_t number = usage_find_box(manager->cgroups, manager->places->cgroup_parent, pid);
+        g_autofree char *cgroup = g_strdup_printf("%s/%u", manager->places->cgroup_parent, number);
+        GHashTableIter iter;
+        gpointer value;
+
+        g_hash_table_iter_init(&iter, manager->sandboxes);
+        while (number > 0 && g_hash_table_iter_next(&iter, NULL, &value)) {
+                Sandbox *sandbox = value;
+
+                if (sandbox->shim && strcmp(shim_client_get_cgroup(sandbox->shim), cgroup) == 0)
+                        return sandbox;
+        }
+        return NULL;
 }
 
 Process *manager_find_process(const Manager *manager, uint32_t number) {

@@ -38,6 +38,7 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                    Sandbox **ret, Error *error);
 
 Sandbox *manager_find_sandbox(const Manager *manager, uid_t owner, const char *name); /* or NULL */
+Sandbox *manager_find_sandbox_by_pid(const Manager *manager, pid_t pid); /* of any process inside; or NULL */
 Process *manager_find_process(const Manager *manager,
                               uint32_t number);            /* not while it is starting; or NULL */
 GPtrArray *manager_list_sandboxes(const Manager *manager); /* of Sandbox, by owner and name; caller unrefs */

@@ -41,3 +41,11 @@ int process_kill(Process *process, int signal, void (*done)(void *userdata, cons
                  void *userdata, Error *error);
 /* @ended is called once, when it has ended: at once if it has already. */
 void process_wait(Process *process, void (*ended)(void *userdata, const Process *process), void *userdata);
+
+/* The other end of its terminal, once, also for PROCESS_LINGER_USEC after its end: what it has written is not
+ * lost. The descriptor is the caller's. ERROR_INVALID_ARGS for a program without one, ERROR_BAD_STATE for one
+ * that has been opened. */
+int process_open_terminal(Process *process, int *ret_fd, Error *error);
+/* The size of its window, TIOCSWINSZ of ioctl_tty(2): before and after it was opened, until the program ends.
+ */
+int process_resize(Process *process, uint16_t rows, uint16_t columns, Error *error);

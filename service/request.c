@@ -24,13 +24,14 @@ static const struct {
 
 static const char *const stream_names[3] = { "stdin", "stdout", "stderr" };
 
-SandboxRequest *sandbox_request_new(uid_t owner, const char *client, const char *name) {
+SandboxRequest *sandbox_request_new(Caller *caller, const char *client, const char *name) {
         SandboxRequest *request = g_new0(SandboxRequest, 1);
 
-        request->owner = owner;
+        request->caller = caller_ref(caller);
         request->client = g_strdup(client);
         request->name = g_strdup(name);
         request->labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        request->mounts = g_ptr_array_new_with_free_func((GDestroyNotify) mount_unref);
         return request;
 }
 
@@ -44,6 +45,8 @@ void sandbox_request_free(SandboxRequest *request) {
         g_strfreev(request->environment);
         g_free(request->hostname);
         g_hash_table_unref(request->labels);
+        g_ptr_array_unref(request->mounts);
+        caller_unref(request->caller);
         g_free(request);
 }
 
@@ -68,6 +71,20 @@ int sandbox_request_add_label(SandboxRequest *request, const char *name, const c
         if (g_hash_table_size(request->labels) >= LABELS_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "More than %d labels", LABELS_MAX);
         g_hash_table_insert(request->labels, g_strdup(name), g_strdup(value));
+        return 0;
+}
+
+int sandbox_request_add_mount(SandboxRequest *request, const char *source, const char *target, uint64_t flags,
+                              Error *error) {
+        Mount *mount = NULL;
+        int r;
+
+        if (request->mounts->len >= SANDBOX_MOUNTS_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED, "More than %d mounts", SANDBOX_MOUNTS_MAX);
+        r = mount_new(source, target, flags, &mount, error);
+        if (r < 0)
+                return r;
+        g_ptr_array_add(request->mounts, mount);
         return 0;
 }
 
@@ -105,10 +122,10 @@ int sandbox_request_set_environment(SandboxRequest *request, char *const *enviro
         return 0;
 }
 
-RunRequest *run_request_new(uid_t caller) {
+RunRequest *run_request_new(Caller *caller) {
         RunRequest *request = g_new0(RunRequest, 1);
 
-        request->caller = caller;
+        request->caller = caller_ref(caller);
         for (unsigned i = 0; i < G_N_ELEMENTS(request->fds); i++)
                 request->fds[i] = -EBADF;
         return request;
@@ -120,6 +137,7 @@ void run_request_free(RunRequest *request) {
         for (unsigned i = 0; i < G_N_ELEMENTS(request->fds); i++)
                 (void) fd_close(request->fds[i]);
         shim_run_done(&request->run);
+        caller_unref(request->caller);
         g_free(request);
 }
 
@@ -249,15 +267,16 @@ int run_request_add_rlimit(RunRequest *request, const char *name, uint64_t soft,
 
 int run_request_set_fd(RunRequest *request, unsigned i, int fd, Error *error) {
         int flags = fcntl(fd, F_GETFL);
-        struct stat st;
+        struct statx stx;
 
-        if (flags < 0 || fstat(fd, &st) < 0)
+        /* Who serves the file system may be the caller's own and never answer: it is not asked. */
+        if (flags < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
                 return error_set_errnof(error, errno, "Cannot look at the descriptor for %s",
                                         stream_names[i]);
         if (flags & O_PATH)
                 return error_setf(error, ERROR_INVALID_ARGS, "The descriptor for %s was opened with O_PATH",
                                   stream_names[i]);
-        if (S_ISDIR(st.st_mode))
+        if (S_ISDIR(stx.stx_mode))
                 return error_setf(error, ERROR_INVALID_ARGS, "The descriptor for %s is a folder",
                                   stream_names[i]);
 
@@ -268,5 +287,13 @@ int run_request_set_fd(RunRequest *request, unsigned i, int fd, Error *error) {
                                         stream_names[i]);
         (void) fd_close(request->fds[i]);
         request->fds[i] = copy;
+        return 0;
+}
+
+int run_request_check(const RunRequest *request, Error *error) {
+        for (unsigned i = 0; request->run.terminal && i < G_N_ELEMENTS(request->fds); i++)
+                if (request->fds[i] >= 0)
+                        return error_setf(error, ERROR_INVALID_ARGS,
+                                          "Options '%s' and 'terminal' do not go together", stream_names[i]);
         return 0;
 }

@@ -5,17 +5,20 @@
  * What a caller asks for: a sandbox, or a program in one
  *
  * Filled in by a front end through the functions below, which refuse with ERROR_INVALID_ARGS (or
- * ERROR_LIMIT_REACHED) what could never work, in words that name the value. All of them copy.
+ * ERROR_LIMIT_REACHED) what could never work, in words that name the value. All of them copy; callers are
+ * referenced.
  */
 #include <glib.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "plan/shim-message.h"
+#include "service/caller.h"
+#include "service/mount.h"
 #include "util/error.h"
 
 typedef struct SandboxRequest {
-        uid_t owner;
+        Caller *caller;      /* owned reference; the owner */
         char *client;        /* owned; who asked, in the front end's words (a bus name) */
         char *name;          /* owned; "" = generated */
         char *template_name; /* owned; NULL = the settings' default */
@@ -23,23 +26,26 @@ typedef struct SandboxRequest {
         char **environment;  /* owned; "NAME=value" of every program; NULL = none */
         char *hostname;      /* owned; NULL = the sandbox's name */
         GHashTable *labels;  /* owned; char * -> char * */
+        GPtrArray *mounts;   /* owned; of Mount references */
         bool bind_to_caller; /* the front end stops it when the caller leaves */
 } SandboxRequest;
 
-SandboxRequest *sandbox_request_new(uid_t owner, const char *client, const char *name);
+SandboxRequest *sandbox_request_new(Caller *caller, const char *client, const char *name);
 void sandbox_request_free(SandboxRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SandboxRequest, sandbox_request_free)
 int sandbox_request_set_hostname(SandboxRequest *request, const char *hostname, Error *error);
 int sandbox_request_add_label(SandboxRequest *request, const char *name, const char *value, Error *error);
+int sandbox_request_add_mount(SandboxRequest *request, const char *source, const char *target, uint64_t flags,
+                              Error *error);
 int sandbox_request_set_environment(SandboxRequest *request, char *const *environment, Error *error);
 
 typedef struct RunRequest {
-        uid_t caller;
-        ShimRun run; /* its number is set by the sandbox */
-        int fds[3];  /* owned; -EBADF = /dev/null */
+        Caller *caller; /* owned reference */
+        ShimRun run;    /* its number is set by the sandbox */
+        int fds[3];     /* owned; -EBADF = /dev/null */
 } RunRequest;
 
-RunRequest *run_request_new(uid_t caller);
+RunRequest *run_request_new(Caller *caller);
 void run_request_free(RunRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunRequest, run_request_free)
 int run_request_set_argv(RunRequest *request, char *const *argv, Error *error);
@@ -53,6 +59,9 @@ int run_request_add_rlimit(RunRequest *request, const char *name, uint64_t soft,
 /* Standard input, output or error (@i 0, 1, 2): duplicates @fd; refuses folders and O_PATH descriptors, which
  * an app could use to leave its root. */
 int run_request_set_fd(RunRequest *request, unsigned i, int fd, Error *error);
+
+/* Once all is set: what does not go together. */
+int run_request_check(const RunRequest *request, Error *error);
 
 /* "NAME=value" strings: a name that is not empty, within the limits. */
 int environment_check(char *const *environment, Error *error);

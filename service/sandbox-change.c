@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Changes of a live sandbox: capabilities, freeze and thaw, one at a time and in the order in which they were
- * asked for. What a change wants is worked out when its turn comes, on top of what the ones before achieved.
+ * Changes of a live sandbox: capabilities, mounts, freeze and thaw, one at a time and in the order in which
+ * they were asked for. What a change wants is worked out when its turn comes, on top of what the ones before
+ * achieved.
  */
 #include <string.h>
 
@@ -11,21 +12,27 @@
 #include "service/manager-private.h"
 #include "service/policy.h"
 #include "service/sandbox-private.h"
+#include "util/cleanup.h"
 #include "util/limits.h"
 #include "util/log.h"
 
 struct Change {
         SandboxVerb verb;
-        uid_t caller;
-        char **names; /* owned; NULL for freeze and thaw */
+        Caller *caller; /* owned reference */
+        char **names;   /* owned; NULL for freeze, thaw and mount */
+        Mount *mount;   /* owned reference; NULL for all but mount */
         SandboxDone done;
         void *userdata;
         GPtrArray *capabilities; /* owned; those wanted, from its turn on */
+        GPtrArray *mounts;       /* owned; the same */
         Plan *plan;              /* owned; what they open */
 };
 
 static void change_free(Change *change) {
+        caller_unref(change->caller);
         g_strfreev(change->names);
+        mount_unref(change->mount);
+        g_clear_pointer(&change->mounts, g_ptr_array_unref);
         g_clear_pointer(&change->capabilities, g_ptr_array_unref);
         plan_free(change->plan);
         g_free(change);
@@ -102,7 +109,78 @@ static int change_check_policy(const Sandbox *sandbox, const Change *change, Err
                 if (!capabilities_find(sandbox->capabilities, capability_get_name(capability)))
                         g_ptr_array_add(added, capability);
         }
-        return policy_check_capabilities(change->caller, added, error);
+        return policy_check_capabilities(manager_get_settings(sandbox->manager), change->caller, added,
+                                         error);
+}
+
+/* ---- mounts ---- */
+
+static void *mount_copy(gconstpointer mount, gpointer userdata G_GNUC_UNUSED) {
+        return mount_ref((Mount *) mount);
+}
+
+static int change_resolve_mount(const Sandbox *sandbox, Change *change, Error *error) {
+        const Mount *old = mounts_find(sandbox->mounts, change->mount->target);
+
+        if (old)
+                return error_setf(error, ERROR_NOT_MOUNTABLE,
+                                  "'%s' has been mounted on '%s' by hand already, unmount it first",
+                                  old->source, old->target);
+        if (sandbox->mounts->len >= SANDBOX_MOUNTS_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d mounts by hand",
+                                  sandbox->spec->name, SANDBOX_MOUNTS_MAX);
+        g_ptr_array_add(change->mounts, mount_ref(change->mount));
+        return 0;
+}
+
+static int change_resolve_unmount(const Sandbox *sandbox, Change *change, Error *error) {
+        const char *target = change->names[0];
+        const Mount *mount = mounts_find(change->mounts, target);
+        const PlanItem *item = plan_find_item(sandbox->plan, PLAN_BIND, target);
+        const PlanOrigin *origin = item ? item->origins->pdata[0] : NULL;
+
+        if (mount) {
+                (void) g_ptr_array_remove(change->mounts, (Mount *) mount);
+                return 0;
+        }
+        if (origin)
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "'%s' was mounted by capability '%s', which can be revoked", target,
+                                  origin->capability);
+        return error_setf(error, ERROR_INVALID_ARGS, "Nothing was mounted on '%s' by hand", target);
+}
+
+/* ---- one after the other ---- */
+
+/* What shall be in force after it; starts from what is. */
+static int change_resolve(const Sandbox *sandbox, Change *change, Error *error) {
+        int r;
+
+        g_clear_pointer(&change->mounts, g_ptr_array_unref);
+        change->mounts = g_ptr_array_copy(sandbox->mounts, mount_copy, NULL);
+        g_ptr_array_set_free_func(change->mounts, (GDestroyNotify) mount_unref);
+        switch (change->verb) {
+        case SANDBOX_SET_CAPABILITIES:
+                return store_resolve(manager_get_store(sandbox->manager), change->names,
+                                     &change->capabilities, error);
+        case SANDBOX_GRANT:
+                return change_resolve_grant(sandbox, change, error);
+        case SANDBOX_REVOKE:
+                return change_resolve_revoke(sandbox, change, error);
+        case SANDBOX_MOUNT:
+                r = change_resolve_mount(sandbox, change, error);
+                break;
+        case SANDBOX_UNMOUNT:
+                r = change_resolve_unmount(sandbox, change, error);
+                break;
+        case SANDBOX_FREEZE:
+        case SANDBOX_THAW:
+        default:
+                g_assert_not_reached();
+        }
+        if (r >= 0)
+                change->capabilities = g_ptr_array_ref(sandbox->capabilities);
+        return r;
 }
 
 static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) {
@@ -114,24 +192,11 @@ static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) 
                 if (r < 0)
                         return r;
         }
-        switch (change->verb) {
-        case SANDBOX_FREEZE:
+        if (change->verb == SANDBOX_FREEZE)
                 return sandbox_check_state(sandbox, SANDBOX_READY, error);
-        case SANDBOX_THAW:
+        if (change->verb == SANDBOX_THAW)
                 return sandbox_check_state(sandbox, SANDBOX_FROZEN, error);
-        case SANDBOX_SET_CAPABILITIES:
-                r = store_resolve(manager_get_store(sandbox->manager), change->names, &change->capabilities,
-                                  error);
-                break;
-        case SANDBOX_GRANT:
-                r = change_resolve_grant(sandbox, change, error);
-                break;
-        case SANDBOX_REVOKE:
-                r = change_resolve_revoke(sandbox, change, error);
-                break;
-        default:
-                g_assert_not_reached();
-        }
+        r = change_resolve(sandbox, change, error);
         if (r < 0)
                 return r;
         r = change_check_policy(sandbox, change, error);
@@ -139,6 +204,8 @@ static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) 
                 return r;
         plan = plan_new();
         r = capabilities_plan(change->capabilities, plan, error);
+        if (r >= 0)
+                r = mounts_add_to_plan(change->mounts, plan, error);
         if (r < 0)
                 return r;
         change->plan = g_steal_pointer(&plan);
@@ -152,27 +219,24 @@ static void on_restored(void *userdata G_GNUC_UNUSED, const Error *error) {
 }
 
 static void change_take_effect(Sandbox *sandbox, Change *change) {
-        switch (change->verb) {
-        case SANDBOX_FREEZE:
-                if (sandbox->state == SANDBOX_READY)
-                        sandbox_set_state(sandbox, SANDBOX_FROZEN, NULL);
+        if (change->verb == SANDBOX_FREEZE || change->verb == SANDBOX_THAW) {
+                SandboxState from = change->verb == SANDBOX_FREEZE ? SANDBOX_READY : SANDBOX_FROZEN;
+
+                if (sandbox->state == from)
+                        sandbox_set_state(sandbox, from == SANDBOX_READY ? SANDBOX_FROZEN : SANDBOX_READY,
+                                          NULL);
                 return;
-        case SANDBOX_THAW:
-                if (sandbox->state == SANDBOX_FROZEN)
-                        sandbox_set_state(sandbox, SANDBOX_READY, NULL);
-                return;
-        case SANDBOX_SET_CAPABILITIES:
-        case SANDBOX_GRANT:
-        case SANDBOX_REVOKE:
-                g_ptr_array_unref(sandbox->capabilities);
-                sandbox->capabilities = g_steal_pointer(&change->capabilities);
-                plan_free(sandbox->plan);
-                sandbox->plan = g_steal_pointer(&change->plan);
-                manager_tell_changed(sandbox->manager, sandbox, SANDBOX_CHANGED_CAPABILITIES);
-                return;
-        default:
-                g_assert_not_reached();
         }
+        if (change->mount) /* the shim has it */
+                change->mount->fd = fd_close(change->mount->fd);
+        g_ptr_array_unref(sandbox->capabilities);
+        sandbox->capabilities = g_steal_pointer(&change->capabilities);
+        g_ptr_array_unref(sandbox->mounts);
+        sandbox->mounts = g_steal_pointer(&change->mounts);
+        plan_free(sandbox->plan);
+        sandbox->plan = g_steal_pointer(&change->plan);
+        if (change->verb != SANDBOX_MOUNT && change->verb != SANDBOX_UNMOUNT)
+                manager_tell_changed(sandbox->manager, sandbox, SANDBOX_CHANGED_CAPABILITIES);
 }
 
 static void sandbox_continue_changes(Sandbox *sandbox);
@@ -185,7 +249,7 @@ static void on_changed(void *userdata, const Error *error) {
                 change_take_effect(sandbox, change);
         else if (error->code == ERROR_TIMEOUT && change->plan && sandbox->state != SANDBOX_FAILED)
                 /* The shim may still get to it. What we say is in force shall be, so it is asked for anew. */
-                shim_client_apply(sandbox->shim, sandbox->plan, on_restored, NULL);
+                shim_client_apply(sandbox->shim, sandbox->plan, 0, -EBADF, on_restored, NULL);
         change->done(change->userdata, error);
         sandbox_continue_changes(sandbox);
 }
@@ -196,7 +260,8 @@ static void change_send(Sandbox *sandbox, const Change *change) {
         else if (change->verb == SANDBOX_THAW)
                 shim_client_thaw(sandbox->shim, on_changed, sandbox);
         else
-                shim_client_apply(sandbox->shim, change->plan, on_changed, sandbox);
+                shim_client_apply(sandbox->shim, change->plan, change->mount ? change->mount->number : 0,
+                                  change->mount ? change->mount->fd : -EBADF, on_changed, sandbox);
 }
 
 static void sandbox_continue_changes(Sandbox *sandbox) {
@@ -215,20 +280,15 @@ static void sandbox_continue_changes(Sandbox *sandbox) {
         }
 }
 
-int sandbox_change(Sandbox *sandbox, SandboxVerb verb, uid_t caller, char *const *names, SandboxDone done,
-                   void *userdata, Error *error) {
-        g_autoptr(Change) change = g_new0(Change, 1);
+/* Takes @asked. */
+static int sandbox_queue_change(Sandbox *sandbox, Change *asked, Error *error) {
+        g_autoptr(Change) change = asked;
         bool is_first = g_queue_is_empty(&sandbox->changes);
         int r;
 
         if (g_queue_get_length(&sandbox->changes) >= SHIM_QUEUE_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "%d changes of sandbox '%s' are waiting",
                                   SHIM_QUEUE_MAX, sandbox->spec->name);
-        change->verb = verb;
-        change->caller = caller;
-        change->names = g_strdupv((char **) names);
-        change->done = done;
-        change->userdata = userdata;
         r = is_first ? change_prepare(sandbox, change, error) : 0;
         if (r < 0)
                 return r;
@@ -237,6 +297,35 @@ int sandbox_change(Sandbox *sandbox, SandboxVerb verb, uid_t caller, char *const
                 change_send(sandbox, change);
         (void) g_steal_pointer(&change);
         return 0;
+}
+
+int sandbox_change(Sandbox *sandbox, SandboxVerb verb, Caller *caller, char *const *names, SandboxDone done,
+                   void *userdata, Error *error) {
+        Change *change = g_new0(Change, 1);
+
+        *change = (Change){ .verb = verb,
+                            .caller = caller_ref(caller),
+                            .names = g_strdupv((char **) names),
+                            .done = done,
+                            .userdata = userdata };
+        return sandbox_queue_change(sandbox, change, error);
+}
+
+int sandbox_mount(Sandbox *sandbox, Caller *caller, Mount *mount, SandboxDone done, void *userdata,
+                  Error *error) {
+        Change *change;
+        int r;
+
+        r = mount_authorize(mount, manager_get_settings(sandbox->manager), caller, error);
+        if (r < 0)
+                return r;
+        change = g_new0(Change, 1);
+        *change = (Change){ .verb = SANDBOX_MOUNT,
+                            .caller = caller_ref(caller),
+                            .mount = mount_ref(mount),
+                            .done = done,
+                            .userdata = userdata };
+        return sandbox_queue_change(sandbox, change, error);
 }
 
 void sandbox_fail_changes(Sandbox *sandbox) {

@@ -22,7 +22,9 @@ struct Sandbox {
         pid_t leader;
         ShimClient *shim;        /* owned; NULL before the start and after its end */
         GPtrArray *capabilities; /* owned; of Capability references, in force */
-        Plan *plan;              /* owned; what they open, in force */
+        GPtrArray *mounts;       /* owned; of Mount references, by hand, in force */
+        Plan *plan;              /* owned; what all these open, in force */
+        uint32_t last_mount;     /* number of a descriptor that was shown */
         GQueue changes;          /* of owned Change; the first one is with the shim */
         GHashTable *processes;   /* number -> Process, not owned; those that have not ended */
         uint32_t ends_with;      /* number of the process whose end is ours; 0 = none */
@@ -33,7 +35,7 @@ struct Sandbox {
         GArray *waiters; /* owned; of those who asked for the stop */
 };
 
-/* Takes @spec, @capabilities and @plan. */
+/* Takes @spec, @capabilities and @plan, in which the request's mounts are. */
 Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,
                      Plan *plan);
 void sandbox_free(Sandbox *sandbox);

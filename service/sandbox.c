@@ -39,6 +39,7 @@ Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec
         sandbox->created_monotonic_usec = (uint64_t) g_get_monotonic_time();
         sandbox->timings = shim_timings_new();
         sandbox->capabilities = capabilities;
+        sandbox->mounts = g_ptr_array_ref(request->mounts);
         sandbox->plan = plan;
         sandbox->processes = g_hash_table_new(NULL, NULL);
         sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
@@ -54,6 +55,7 @@ void sandbox_free(Sandbox *sandbox) {
         g_array_unref(sandbox->waiters);
         g_array_unref(sandbox->timings);
         g_ptr_array_unref(sandbox->capabilities);
+        g_ptr_array_unref(sandbox->mounts);
         plan_free(sandbox->plan);
         spec_free(sandbox->spec);
         g_hash_table_unref(sandbox->labels);
@@ -146,7 +148,7 @@ static void on_started(void *userdata, const Error *error) {
                 return;
         }
         sandbox->step_usec = (uint64_t) g_get_monotonic_time();
-        shim_client_apply(sandbox->shim, sandbox->plan, on_first_applied, sandbox);
+        shim_client_apply(sandbox->shim, sandbox->plan, 0, -EBADF, on_first_applied, sandbox);
 }
 
 void sandbox_start(Sandbox *sandbox, ShimClient *shim, SandboxDone created, void *userdata) {
@@ -262,18 +264,19 @@ const ShimClientEvents sandbox_shim_events = {
 
 /* ---- programs ---- */
 
-static void on_ran(void *userdata, pid_t pid, const Error *error) {
+static void on_ran(void *userdata, pid_t pid, int terminal_fd, const Error *error) {
         g_autofree Run *run = userdata;
         Process *process = run->process;
 
         if (error) {
+                (void) fd_close(terminal_fd);
                 (void) g_hash_table_remove(run->sandbox->processes,
                                            GUINT_TO_POINTER(process_get_number(process)));
                 manager_forget_process(run->sandbox->manager, process);
                 run->ran(run->userdata, NULL, error);
                 return;
         }
-        process_set_running(process, pid);
+        process_set_running(process, pid, terminal_fd);
         manager_tell_process_added(run->sandbox->manager, process);
         run->ran(run->userdata, process, NULL);
 }
@@ -294,7 +297,7 @@ static int run_open_fds(const RunRequest *request, int ret[3], int *ret_null, Er
 
 int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *userdata, Error *error) {
         autofd int null_fd = -EBADF;
-        int fds[3];
+        int fds[3] = { -EBADF, -EBADF, -EBADF };
         int r;
 
         r = sandbox_check_state(sandbox, SANDBOX_READY, error);
@@ -306,14 +309,17 @@ int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *use
         if (g_hash_table_size(sandbox->processes) >= RUNS_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs",
                                   sandbox->spec->name, RUNS_MAX);
-        r = policy_check_run(request->caller, &request->run, sandbox->spec, error);
-        if (r < 0)
-                return r;
-        r = run_open_fds(request, fds, &null_fd, error);
+        r = policy_check_run(manager_get_settings(sandbox->manager), request->caller, &request->run,
+                             sandbox->spec, error);
+        if (r >= 0 && request->run.terminal)
+                r = manager_check_terminals(sandbox->manager, sandbox_get_owner(sandbox), error);
+        else if (r >= 0)
+                r = run_open_fds(request, fds, &null_fd, error);
         if (r < 0)
                 return r;
 
-        Process *process = manager_add_process(sandbox->manager, sandbox, request->run.argv);
+        Process *process = manager_add_process(sandbox->manager, sandbox, request->run.argv,
+                                               request->run.terminal);
         Run *run = g_new0(Run, 1);
 
         *run = (Run){ .sandbox = sandbox, .process = process, .ran = ran, .userdata = userdata };
@@ -341,6 +347,17 @@ int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done,
                         return r;
         }
         shim_client_signal(sandbox->shim, run, signal, done, userdata);
+        return 0;
+}
+
+int sandbox_get_namespaces(Sandbox *sandbox, SandboxNamespaces done, void *userdata, Error *error) {
+        if (sandbox->state != SANDBOX_FROZEN) {
+                int r = sandbox_check_state(sandbox, SANDBOX_READY, error);
+
+                if (r < 0)
+                        return r;
+        }
+        shim_client_get_namespaces(sandbox->shim, done, userdata);
         return 0;
 }
 
@@ -419,4 +436,22 @@ const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox) {
 
 GHashTable *sandbox_get_labels(const Sandbox *sandbox) {
         return sandbox->labels;
+}
+
+uint32_t sandbox_number_mount(Sandbox *sandbox) {
+        return ++sandbox->last_mount;
+}
+
+char *sandbox_get_control_group(const Sandbox *sandbox) {
+        if (!sandbox->shim)
+                return g_strdup("");
+        return usage_get_control_group(manager_get_cgroups(sandbox->manager),
+                                       shim_client_get_cgroup(sandbox->shim));
+}
+
+uint64_t sandbox_read_usage(const Sandbox *sandbox, Usage usage) {
+        if (!sandbox->shim)
+                return 0;
+        return usage_read(manager_get_cgroups(sandbox->manager), shim_client_get_cgroup(sandbox->shim),
+                          usage);
 }

@@ -15,6 +15,7 @@
 #include "service/process.h"
 #include "service/request.h"
 #include "service/sandbox-state.h"
+#include "service/usage.h"
 #include "util/error.h"
 
 typedef void (*SandboxDone)(void *userdata, const Error *error); /* NULL = success */
@@ -30,6 +31,8 @@ typedef enum SandboxVerb {
         SANDBOX_SET_CAPABILITIES,
         SANDBOX_GRANT,
         SANDBOX_REVOKE,
+        SANDBOX_MOUNT,
+        SANDBOX_UNMOUNT,
         SANDBOX_FREEZE,
         SANDBOX_THAW,
 } SandboxVerb;
@@ -48,13 +51,26 @@ uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox);
 const GArray *sandbox_get_timings(const Sandbox *sandbox);         /* of ShimTiming */
 const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox); /* of Capability, those in force */
 GHashTable *sandbox_get_labels(const Sandbox *sandbox);            /* not to be changed */
+char *sandbox_get_control_group(const Sandbox *sandbox);           /* "" if there is none; caller frees */
+/* What its programs use, read from the control group; 0 if there is none. */
+uint64_t sandbox_read_usage(const Sandbox *sandbox, Usage usage);
 
 /* ERROR_BAD_STATE unless it is ready; limits and policy as in service/policy.h. @request is only read. */
 int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *userdata, Error *error);
 
-/* Changes wait for those before them. @names: of capabilities, NULL for freeze and thaw. */
-int sandbox_change(Sandbox *sandbox, SandboxVerb verb, uid_t caller, char *const *names, SandboxDone done,
+/* Changes wait for those before them. @names: of capabilities, or the target of an unmount; NULL for freeze
+ * and thaw. */
+int sandbox_change(Sandbox *sandbox, SandboxVerb verb, Caller *caller, char *const *names, SandboxDone done,
                    void *userdata, Error *error);
+/* The same for a mount, which it takes a reference of. Refuses at once what @caller may not show. */
+int sandbox_mount(Sandbox *sandbox, Caller *caller, Mount *mount, SandboxDone done, void *userdata,
+                  Error *error);
+uint32_t sandbox_number_mount(Sandbox *sandbox); /* for mount_new_fd() */
+
+/* Names as in /proc/PID/ns and their descriptors; both are gone afterwards. */
+typedef void (*SandboxNamespaces)(void *userdata, const char *const *names, const int *fds, size_t n,
+                                  const Error *error);
+int sandbox_get_namespaces(Sandbox *sandbox, SandboxNamespaces done, void *userdata, Error *error);
 
 /* @run: of a process, 0 = all. */
 int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata,

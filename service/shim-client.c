@@ -24,6 +24,7 @@
 #define CLEAN_TRIES_FAST   200
 #define BOX_PROCS_SIZE_MAX (64 * 1024) /* a handful of numbers */
 #define RECEIVE_BATCH      32          /* messages of one shim before others have their turn */
+#define NAMESPACES_MAX     16          /* kinds there are; Linux has 8 */
 
 typedef struct Request {
         ShimClient *client; /* not owned */
@@ -31,8 +32,9 @@ typedef struct Request {
         uint16_t type;
         sd_event_source *timeout; /* owned; comes at once for a request that failed already */
         Error failure;            /* owned; what the timeout answers, if set */
-        ShimDone done;            /* one of these two */
+        ShimDone done;            /* one of these three */
         ShimRan ran;
+        ShimNamespaces namespaces;
         void *userdata;
 } Request;
 
@@ -78,14 +80,31 @@ static void request_free(Request *request) {
         g_free(request);
 }
 
+/* What a shim says to a request. */
+typedef struct Answer {
+        pid_t pid;
+        int terminal_fd; /* owned */
+        const char **names;
+        const int *fds;
+        size_t n_fds;
+} Answer;
+
+#define ANSWER_NULL ((Answer){ .terminal_fd = -EBADF })
+
 /* Takes @request out of the table first: the callback may ask for something new. */
-static void request_finish(Request *request, pid_t pid, const Error *error) {
+static void request_finish(Request *request, const Answer *answer, const Error *error) {
         (void) g_hash_table_steal(request->client->requests, GUINT_TO_POINTER(request->serial));
         if (request->ran)
-                request->ran(request->userdata, pid, error);
+                request->ran(request->userdata, answer->pid, answer->terminal_fd, error);
+        else if (request->namespaces)
+                request->namespaces(request->userdata, answer->names, answer->fds, answer->n_fds, error);
         else if (request->done)
                 request->done(request->userdata, error);
         request_free(request);
+}
+
+static void request_fail(Request *request, const Error *error) {
+        request_finish(request, &ANSWER_NULL, error);
 }
 
 static void client_kill(ShimClient *client) {
@@ -139,28 +158,57 @@ static void client_fail_requests(ShimClient *client, const Error *reason) {
 
                 g_hash_table_iter_init(&iter, client->requests);
                 (void) g_hash_table_iter_next(&iter, NULL, &request);
-                request_finish(request, 0, reason);
+                request_fail(request, reason);
         }
+}
+
+static int answer_get_namespaces(WireReader *reader, WireMessage *message, Answer *ret, Error *error) {
+        size_t n = 0;
+        int r;
+
+        r = shim_error_get(reader, error);
+        if (r < 0)
+                return r;
+        ret->names = wire_get_strings(reader, NAMESPACES_MAX);
+        while (ret->names && ret->names[n])
+                n++;
+        if (!ret->names || n != message->n_fds)
+                return error_setf(error, ERROR_SYSTEM, "The shim's answer cannot be understood");
+        ret->fds = message->fds;
+        ret->n_fds = n;
+        return 0;
+}
+
+/* The type of the answer that is no failure. */
+static uint16_t request_get_answer_type(const Request *request) {
+        return request->ran ? SHIM_RAN : request->namespaces ? SHIM_NAMESPACES : SHIM_DONE;
 }
 
 static void client_answer(ShimClient *client, WireMessage *message) {
         Request *request = g_hash_table_lookup(client->requests, GUINT_TO_POINTER(message->header.serial));
         WireReader reader = wire_reader(message);
         g_auto(Error) error = ERROR_NULL;
+        Answer answer = ANSWER_NULL;
         uint32_t run;
-        pid_t pid = 0;
         int r;
 
         /* An answer that comes after its timeout: whoever waited has been told. */
-        if (!request || (message->header.type == SHIM_RAN) != (request->ran != NULL)) {
+        if (!request) {
                 log_debug("Shim %s answers %u, which nobody waits for", client->name, message->header.serial);
                 return;
         }
-        if (request->ran)
-                r = shim_ran_get(&reader, &run, &pid, &error);
+        if (message->header.type == SHIM_RAN)
+                r = shim_ran_get(&reader, &run, &answer.pid, &error);
+        else if (message->header.type == SHIM_NAMESPACES)
+                r = answer_get_namespaces(&reader, message, &answer, &error);
         else
                 r = shim_error_get(&reader, &error);
-        request_finish(request, pid, r < 0 ? &error : NULL);
+        if (r >= 0 && message->header.type != request_get_answer_type(request))
+                r = error_setf(&error, ERROR_SYSTEM, "The shim's answer is to something else");
+        if (r >= 0 && request->ran && message->n_fds > 0)
+                answer.terminal_fd = wire_message_steal_fd(message, 0);
+        request_finish(request, &answer, r < 0 ? &error : NULL);
+        free(answer.names);
 }
 
 static void client_receive_timings(ShimClient *client, WireMessage *message) {
@@ -189,6 +237,7 @@ static void client_dispatch(ShimClient *client, WireMessage *message) {
         switch (message->header.type) {
         case SHIM_DONE:
         case SHIM_RAN:
+        case SHIM_NAMESPACES:
                 client_answer(client, message);
                 return;
         case SHIM_EXITED:
@@ -489,6 +538,10 @@ pid_t shim_client_get_pid(const ShimClient *client) {
         return client->pid;
 }
 
+const char *shim_client_get_cgroup(const ShimClient *client) {
+        return client->cgroup;
+}
+
 /* ---- asking ---- */
 
 static int on_request_timeout(sd_event_source *source G_GNUC_UNUSED, uint64_t usec G_GNUC_UNUSED,
@@ -498,7 +551,7 @@ static int on_request_timeout(sd_event_source *source G_GNUC_UNUSED, uint64_t us
         if (!request->failure.message)
                 (void) error_setf(&request->failure, ERROR_TIMEOUT,
                                   "The shim of the sandbox did not answer in time");
-        request_finish(request, 0, &request->failure);
+        request_fail(request, &request->failure);
         return 0;
 }
 
@@ -567,12 +620,16 @@ void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void
                    (Request){ .done = done, .userdata = userdata });
 }
 
-void shim_client_apply(ShimClient *client, const Plan *plan, ShimDone done, void *userdata) {
+void shim_client_apply(ShimClient *client, const Plan *plan, uint32_t number, int fd, ShimDone done,
+                       void *userdata) {
         WireWriter writer = WIRE_WRITER_NULL;
+        size_t n_fds = fd >= 0 ? 1 : 0;
 
         plan_put(&writer, plan);
-        wire_put_u32(&writer, 0);
-        client_ask(client, SHIM_APPLY, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
+        wire_put_u32(&writer, (uint32_t) n_fds);
+        if (fd >= 0)
+                wire_put_u32(&writer, number);
+        client_ask(client, SHIM_APPLY, &writer, &fd, n_fds, REQUEST_TIMEOUT_USEC,
                    (Request){ .done = done, .userdata = userdata });
 }
 
@@ -580,8 +637,15 @@ void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], S
         WireWriter writer = WIRE_WRITER_NULL;
 
         shim_run_put(&writer, run);
-        client_ask(client, SHIM_RUN, &writer, fds, 3, REQUEST_TIMEOUT_USEC,
+        client_ask(client, SHIM_RUN, &writer, fds, run->terminal ? 0 : 3, REQUEST_TIMEOUT_USEC,
                    (Request){ .ran = done, .userdata = userdata });
+}
+
+void shim_client_get_namespaces(ShimClient *client, ShimNamespaces done, void *userdata) {
+        WireWriter writer = WIRE_WRITER_NULL;
+
+        client_ask(client, SHIM_GET_NAMESPACES, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
+                   (Request){ .namespaces = done, .userdata = userdata });
 }
 
 void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata) {

@@ -41,7 +41,11 @@ typedef struct ShimClientEvents {
 } ShimClientEvents;
 
 typedef void (*ShimDone)(void *userdata, const Error *error); /* @error NULL = success */
-typedef void (*ShimRan)(void *userdata, pid_t pid, const Error *error);
+/* @terminal_fd: the other end of the program's terminal, the callee's from now on; -EBADF = it has none. */
+typedef void (*ShimRan)(void *userdata, pid_t pid, int terminal_fd, const Error *error);
+/* @n of both; they are the client's and gone afterwards. */
+typedef void (*ShimNamespaces)(void *userdata, const char *const *names, const int *fds, size_t n,
+                               const Error *error);
 
 int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *userdata, ShimClient **ret,
                       Error *error);
@@ -52,11 +56,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShimClient, shim_client_free)
 /* A spare shim gets its sandbox. */
 void shim_client_set_events(ShimClient *client, const ShimClientEvents *events, void *userdata);
 pid_t shim_client_get_pid(const ShimClient *client);
+const char *shim_client_get_cgroup(const ShimClient *client); /* name of its box, util/cgroup.h */
 
 void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void *userdata);
-void shim_client_apply(ShimClient *client, const Plan *plan, ShimDone done, void *userdata);
-/* @fds: standard input, output and error; duplicated where they have to wait. */
+/* @fd goes along under @number, for the plan's source "fd:<number>"; -EBADF = none. Descriptors are
+ * duplicated where they have to wait. */
+void shim_client_apply(ShimClient *client, const Plan *plan, uint32_t number, int fd, ShimDone done,
+                       void *userdata);
+/* @fds: standard input, output and error; not used with a terminal. */
 void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], ShimRan done, void *userdata);
+void shim_client_get_namespaces(ShimClient *client, ShimNamespaces done, void *userdata);
 void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata);
 void shim_client_freeze(ShimClient *client, ShimDone done, void *userdata);
 void shim_client_thaw(ShimClient *client, ShimDone done, void *userdata);

@@ -53,6 +53,8 @@
 #define LABELS_MAX         64           /* of one sandbox */
 #define LABEL_SIZE_MAX     4096         /* name or value of one */
 #define HOSTNAME_MAX       64           /* __NEW_UTS_LEN */
+#define SANDBOX_MOUNTS_MAX 64           /* by hand in one sandbox; each by descriptor holds one in its shim */
+#define TERMINALS_MAX      256          /* of one user's programs; each holds two descriptors of the service */
 #define SHIM_QUEUE_MAX     256          /* messages that one shim has not taken yet */
 #define CALLS_PARKED_MAX   512          /* of one caller whose user id the bus has not told yet */
 

@@ -14,6 +14,8 @@
 #include "util/cleanup.h"
 #include "util/limits.h"
 
+static Caller *root;
+
 static void assert_refused(int r, const Error *error, const char *words) {
         assert_true(r < 0);
         assert_non_null(error->message);
@@ -24,7 +26,7 @@ static void test_argv(void **state G_GNUC_UNUSED) {
         static char *const good[] = { (char *) "sh", (char *) "", NULL };
         static char *const empty[] = { NULL };
         static char *const empty_first[] = { (char *) "", NULL };
-        g_autoptr(RunRequest) request = run_request_new(0);
+        g_autoptr(RunRequest) request = run_request_new(root);
         g_auto(Error) error = ERROR_NULL;
 
         assert_int_equal(run_request_set_argv(request, good, NULL), 0);
@@ -35,7 +37,7 @@ static void test_argv(void **state G_GNUC_UNUSED) {
 }
 
 static void test_sizes(void **state G_GNUC_UNUSED) {
-        g_autoptr(RunRequest) request = run_request_new(0);
+        g_autoptr(RunRequest) request = run_request_new(root);
         g_autofree char *large = g_strnfill(RUN_BYTES_MAX, 'x');
         g_autofree char **many = g_new0(char *, ARGV_MAX + 2);
         char *argv[] = { large, NULL };
@@ -74,7 +76,7 @@ static void test_user(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                g_autoptr(RunRequest) request = run_request_new(0);
+                g_autoptr(RunRequest) request = run_request_new(root);
                 g_auto(Error) error = ERROR_NULL;
                 int r = run_request_set_user(request, cases[i].user, &error);
 
@@ -93,7 +95,7 @@ static void test_user(void **state G_GNUC_UNUSED) {
 static void test_groups(void **state G_GNUC_UNUSED) {
         static char *const good[] = { (char *) "4", (char *) "5", NULL };
         static char *const bad[] = { (char *) "4", (char *) "audio", NULL };
-        g_autoptr(RunRequest) request = run_request_new(0);
+        g_autoptr(RunRequest) request = run_request_new(root);
         g_auto(Error) error = ERROR_NULL;
 
         assert_int_equal(run_request_set_groups(request, good, NULL), 0);
@@ -103,7 +105,7 @@ static void test_groups(void **state G_GNUC_UNUSED) {
 }
 
 static void test_rlimits(void **state G_GNUC_UNUSED) {
-        g_autoptr(RunRequest) request = run_request_new(0);
+        g_autoptr(RunRequest) request = run_request_new(root);
         g_auto(Error) error = ERROR_NULL;
 
         assert_int_equal(run_request_add_rlimit(request, "nofile", 10, 20, NULL), 0);
@@ -130,7 +132,7 @@ static void test_descriptors(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                g_autoptr(RunRequest) request = run_request_new(0);
+                g_autoptr(RunRequest) request = run_request_new(root);
                 g_auto(Error) error = ERROR_NULL;
                 autofd int fd = open(cases[i].path, cases[i].flags | O_CLOEXEC);
                 int r = run_request_set_fd(request, 1, fd, &error);
@@ -147,7 +149,7 @@ static void test_descriptors(void **state G_GNUC_UNUSED) {
 }
 
 static void test_bad_descriptor(void **state G_GNUC_UNUSED) {
-        g_autoptr(RunRequest) request = run_request_new(0);
+        g_autoptr(RunRequest) request = run_request_new(root);
         g_auto(Error) error = ERROR_NULL;
 
         assert_refused(run_request_set_fd(request, 0, -1, &error), &error, "stdin");
@@ -183,7 +185,7 @@ static void test_environment(void **state G_GNUC_UNUSED) {
 }
 
 static void test_working_directory(void **state G_GNUC_UNUSED) {
-        g_autoptr(RunRequest) request = run_request_new(0);
+        g_autoptr(RunRequest) request = run_request_new(root);
         g_auto(Error) error = ERROR_NULL;
 
         assert_int_equal(run_request_set_working_directory(request, "/srv", NULL), 0);
@@ -193,7 +195,7 @@ static void test_working_directory(void **state G_GNUC_UNUSED) {
 
 static void test_hostname(void **state G_GNUC_UNUSED) {
         static const char *const bad[] = { "", "-a", "a b", "a_b", "a\n" };
-        g_autoptr(SandboxRequest) request = sandbox_request_new(0, ":1.7", "maps");
+        g_autoptr(SandboxRequest) request = sandbox_request_new(root, ":1.7", "maps");
 
         assert_int_equal(sandbox_request_set_hostname(request, "head-unit.local", NULL), 0);
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -205,7 +207,7 @@ static void test_hostname(void **state G_GNUC_UNUSED) {
 }
 
 static void test_labels(void **state G_GNUC_UNUSED) {
-        g_autoptr(SandboxRequest) request = sandbox_request_new(0, ":1.7", "maps");
+        g_autoptr(SandboxRequest) request = sandbox_request_new(root, ":1.7", "maps");
         g_auto(Error) error = ERROR_NULL;
 
         assert_refused(sandbox_request_add_label(request, "", "x", &error), &error, "label");
@@ -219,8 +221,35 @@ static void test_labels(void **state G_GNUC_UNUSED) {
         assert_int_equal(error.code, ERROR_LIMIT_REACHED);
 }
 
+/* In whichever order the options came. */
+static void test_terminal_and_stream(void **state G_GNUC_UNUSED) {
+        g_autoptr(RunRequest) request = run_request_new(root);
+        autofd int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        g_auto(Error) error = ERROR_NULL;
+
+        assert_int_equal(run_request_set_fd(request, 2, fd, NULL), 0);
+        assert_int_equal(run_request_check(request, NULL), 0);
+        request->run.terminal = true;
+        assert_refused(run_request_check(request, &error), &error, "'stderr' and 'terminal'");
+        assert_int_equal(error.code, ERROR_INVALID_ARGS);
+}
+
+static void test_mounts(void **state G_GNUC_UNUSED) {
+        g_autoptr(SandboxRequest) request = sandbox_request_new(root, ":1.7", "maps");
+        g_auto(Error) error = ERROR_NULL;
+
+        assert_refused(sandbox_request_add_mount(request, "srv", "/srv", 0, &error), &error, "'srv'");
+        error_done(&error);
+        for (unsigned i = 0; i < SANDBOX_MOUNTS_MAX; i++)
+                assert_int_equal(sandbox_request_add_mount(request, "/srv", "/srv", 0, NULL), 0);
+        assert_refused(sandbox_request_add_mount(request, "/srv", "/srv", 0, &error), &error, "More than 64");
+        assert_int_equal(error.code, ERROR_LIMIT_REACHED);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_terminal_and_stream),
+                cmocka_unit_test(test_mounts),
                 cmocka_unit_test(test_argv),
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_user),
@@ -234,5 +263,6 @@ int main(void) {
                 cmocka_unit_test(test_labels),
         };
 
+        root = caller_new(0, NULL, 0);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,10 +51,6 @@ static void test_findings(void **state G_GNUC_UNUSED) {
                 { "a column counts characters", "[Service]\n\tSpareShims=\xc3\xa4\n",
                   "f:2:13: SpareShims='\xc3\xa4' is out of range, expected a number from 0 to 64\n" },
                 { "not UTF-8", "[Service]\nBus=\xff\n", "f:2:1: The line is not UTF-8 text\n" },
-                { "policy", "[Policy kiosk]\nUsers=app\n",
-                  "W f:1:1: Policy sections are not supported by this version: every caller but root is refused\n" },
-                { "policy without a name", "[Policy]\n",
-                  "f:1:1: A policy section has a name: [Policy NAME]; every caller but root is refused\n" },
                 { "ids above 32 bits", "[Ids]\nBase=0xfff00000\n",
                   "f: Base= and Count= of [Ids] leave the 32-bit range: the defaults are used\n" },
                 { "all of them", "[Servce]\n[Service]\nX=1\nBus=\n",
@@ -84,10 +80,55 @@ static void test_values(void **state G_GNUC_UNUSED) {
         assert_int_equal(settings->findings->len, 0);
         assert_string_equal(settings->bus, "unix:path=/x");
         assert_string_equal(settings->compatibility, "strict");
-        assert_true(settings->softwarecontainer && settings->allow_privileged && !settings->has_policy);
+        assert_true(settings->softwarecontainer && settings->allow_privileged);
         assert_int_equal(settings->sandboxes_max, 7);
         assert_int_equal(settings->ids_base, 0x10000000);
         assert_int_equal(settings->ids_count, 65536);
+}
+
+static void test_policy(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *text;
+                guint n_policies;
+                bool is_broken; /* the first one */
+                const char *finding; /* NULL = none */
+        } cases[] = {
+                { "[Policy media]\nUsers=root 1000\nGroups=audio\nCapabilities=com.acme.* !*.camera\n"
+                  "Templates=media\nInsideUsers=root 0:5\nFolders=/srv/media /srv/in:rw\n",
+                  1, false, NULL },
+                { "[Policy a]\nUsers=1\n[Policy b]\nUsers=2\n[Policy a]\nUsers=3\n", 2, false, NULL },
+                { "[Policy media]\nCapabilites=!camera\n", 1, true,
+                  "b.conf:2:1: Unknown key Capabilites= in [Policy]; did you mean 'Capabilities'" },
+                { "[Policy media]\nCapabilities=!cam/era\n", 1, true,
+                  "b.conf:2:14: Capabilities= has '!cam/era', expected a name, which may have '*' and '?', and "
+                  "'!' in front" },
+                { "[Policy media]\nUsers=\n", 1, true, "b.conf:2:7: Users= is empty, expected a value" },
+                { "[Policy media]\nUsers=4294967295\n", 1, true,
+                  "b.conf:2:7: Users= has '4294967295', expected a name or a number below 4294967295" },
+                { "[Policy media]\nFolders=srv\n", 1, true,
+                  "b.conf:2:9: Folders= has 'srv': Path 'srv' is not absolute, it has to start with '/'" },
+                { "[Policy media]\nnonsense\n", 1, true,
+                  "b.conf:2:1: 'nonsense' is not understood, expected [Section], Key=value or # comment" },
+                { "[Policy]\n", 1, true, "b.conf:1:1: A policy section has a name: [Policy NAME]" },
+                { "[Policyx]\n", 0, false, NULL },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(Settings) settings = settings_new();
+
+                settings_parse(settings, "b.conf", cases[i].text);
+                assert_int_equal(settings->policies->len, cases[i].n_policies);
+                if (cases[i].n_policies > 0)
+                        assert_int_equal(((PolicySection *) settings->policies->pdata[0])->is_broken,
+                                         cases[i].is_broken);
+                if (cases[i].finding) {
+                        assert_int_equal(settings->findings->len, 1);
+                        g_autofree char *line = finding_format(settings->findings->pdata[0]);
+
+                        assert_string_equal(line, cases[i].finding);
+                } else if (cases[i].n_policies > 0)
+                        assert_int_equal(settings->findings->len, 0);
+        }
 }
 
 /* A mistake leaves the value before: it must not open anything. */
@@ -98,7 +139,7 @@ static void test_mistakes_keep_the_value(void **state G_GNUC_UNUSED) {
         assert_false(settings->allow_privileged);
         assert_int_equal(settings->sandboxes_max, SANDBOXES_MAX);
         assert_string_equal(settings->bus, "system");
-        assert_true(settings->has_policy);
+        assert_int_equal(settings->policies->len, 1);
 }
 
 static void test_load(void **state) {
@@ -137,6 +178,7 @@ static void test_a_nul_hides_nothing(void **state) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_findings),
+                cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_values),
                 cmocka_unit_test(test_mistakes_keep_the_value),
                 cmocka_unit_test_setup_teardown(test_load, folder_setup, folder_teardown),
