@@ -25,14 +25,15 @@ extern char **environ;
 #define CAPABILITIES_EXPLAIN 50
 #define ROUNDS               9
 
-/* A capability as large ones are: four gateways, ten rows. */
+/* A capability larger than those of the samples, which have 2.3 rows and 730 bytes at the mean: three gateways, five
+ * rows, of which one has two peers. */
 static void append_capability(GString *text, int manifest, int n) {
         g_string_append_printf(text,
                                "%s    { \"name\": \"com.acme.app%d.part%d\",\n"
                                "      \"description\": \"What part %d of an app needs\",\n"
                                "      \"gateways\": [\n        { \"id\": \"file\", \"config\": [",
                                n > 0 ? ",\n" : "", manifest, n, n);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 2; i++)
                 g_string_append_printf(text,
                                        "%s\n          { \"path-host\": \"/srv/app%d/%d/%d\", "
                                        "\"path-container\": \"/gateways/app%d-%d-%d\" }",
@@ -41,12 +42,10 @@ static void append_capability(GString *text, int manifest, int n) {
                                " ] },\n        { \"id\": \"env\", \"config\": [\n"
                                "          { \"name\": \"APP%d_%d\", \"value\": \"/gateways/app\" },\n"
                                "          { \"name\": \"APP%d_%d_PATH\", \"value\": \"/a\", \"mode\": \"append\" } ] },\n"
-                               "        { \"id\": \"cgroups\", \"config\": [\n"
-                               "          { \"setting\": \"memory.max\", \"value\": \"%dM\" } ] },\n"
                                "        { \"id\": \"network\", \"config\": [\n"
                                "          { \"direction\": \"OUTGOING\", \"allow\": [\n",
-                               manifest, n, manifest, n, 64 + n);
-        for (int i = 0; i < 3; i++)
+                               manifest, n, manifest, n);
+        for (int i = 0; i < 2; i++)
                 g_string_append_printf(text,
                                        "%s            { \"host\": \"h%d-%d.acme.example\", \"protocols\": \"tcp\", "
                                        "\"ports\": [443, %d] }",
@@ -141,7 +140,7 @@ int main(int argc, char **argv) {
                 g_error("Cannot make '%s'", folder);
         write_manifests(folder, n_manifests);
 
-        printf("%d manifests, %d capabilities each, of 11 rows; ms%13s %9s\n", n_manifests, CAPABILITIES_EACH, "least",
+        printf("%d manifests, %d capabilities each, of 5 rows; ms%13s %9s\n", n_manifests, CAPABILITIES_EACH, "least",
                "median");
         measure("check, in this process", run_check, folder);
         explain.store = store_load_folder(folder);
