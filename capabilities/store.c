@@ -32,6 +32,7 @@ typedef struct StoreLoad {
         const char *root;    /* not owned; folders below it are opened inside it */
         int root_fd;         /* not owned; negative: looking only, see store_load_folder() */
         Plan *defaults;      /* owned; NULL if there are none, or they conflict */
+        char *buffer;        /* owned; the largest file fits: one for all, as most of them are small */
         GChecksum *checksum; /* not owned */
 } StoreLoad;
 
@@ -173,12 +174,12 @@ static bool is_mask(const StoreLoad *load, const char *path) {
 }
 
 /* Reads at most @max bytes; a NUL that does not count stands behind them. */
-static int read_all(int fd, size_t max, char **ret_text, size_t *ret_size) {
-        g_autofree char *text = g_malloc(max + 2);
+static int read_all(StoreLoad *load, int fd, size_t max, char **ret_text, size_t *ret_size) {
         size_t size = 0;
 
+        g_assert(max <= MANIFEST_SIZE_MAX);
         while (size <= max) {
-                ssize_t n = read(fd, text + size, max + 1 - size);
+                ssize_t n = read(fd, load->buffer + size, max + 1 - size);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -190,8 +191,9 @@ static int read_all(int fd, size_t max, char **ret_text, size_t *ret_size) {
         }
         if (size > max)
                 return -EFBIG;
-        text[size] = '\0';
-        *ret_text = g_steal_pointer(&text);
+        *ret_text = g_malloc(size + 1);
+        memcpy(*ret_text, load->buffer, size);
+        (*ret_text)[size] = '\0';
         *ret_size = size;
         return 0;
 }
@@ -217,7 +219,7 @@ static char *read_trusted(StoreLoad *load, const StoreKind *kind, const char *pa
                 load_finding(load, path, "The file %s, it is not read", problem);
                 return NULL;
         }
-        r = read_all(fd, kind->size_max, &text, ret_size);
+        r = read_all(load, fd, kind->size_max, &text, ret_size);
         if (r == -EFBIG)
                 load_finding(load, path, "The file has more than %zu bytes, it is not read", kind->size_max);
         else if (r < 0)
@@ -236,8 +238,10 @@ static void load_file(StoreLoad *load, const StoreKind *kind, const char *name, 
         if (!text)
                 return;
         head = g_strdup_printf("%s/%s %zu\n", kind->name, name, size);
-        g_checksum_update(load->checksum, (const guchar *) head, (gssize) strlen(head));
-        g_checksum_update(load->checksum, (const guchar *) text, (gssize) size);
+        if (!load_is_looking(load)) {
+                g_checksum_update(load->checksum, (const guchar *) head, (gssize) strlen(head));
+                g_checksum_update(load->checksum, (const guchar *) text, (gssize) size);
+        }
         load->store->n_files++;
         kind->read(load, name, file->path, text, size, userdata);
 }
@@ -456,6 +460,7 @@ static StoreLoad load_begin(const char *root, int root_fd) {
                 .root = root,
                 .root_fd = root_fd,
                 .checksum = g_checksum_new(G_CHECKSUM_SHA256),
+                .buffer = g_malloc(MANIFEST_SIZE_MAX + 1),
         };
 }
 
@@ -480,6 +485,7 @@ static Store *load_end(StoreLoad *load) {
         g_ptr_array_sort(store->capabilities, compare_capabilities);
         store->hash = g_strdup(g_checksum_get_string(load->checksum));
         g_checksum_free(load->checksum);
+        g_free(load->buffer);
         plan_free(load->defaults);
         return store;
 }

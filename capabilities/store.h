@@ -26,7 +26,8 @@ Store *store_load(const Places *places);
 /* For who looks at files that are not installed: who may write them does not count, and links lead where they
  * lead everywhere else. Findings name the files as @path does.
  * Of a folder: its *.json and those of its manifests.d, manifests.default.d and templates.d; a folder that has
- * one of these names itself is one. Of a file: a manifest if it ends in .json, else a template. */
+ * one of these names itself is one. Of a file: a manifest if it ends in .json, else a template. The hash says
+ * nothing. */
 Store *store_load_folder(const char *path);
 Store *store_load_file(const char *path);
 Store *store_ref(Store *store);

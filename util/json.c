@@ -10,7 +10,7 @@ struct JsonNode {
         const json_t *value;    /* not owned; in the document's tree */
         const JsonNode *parent; /* not owned; NULL for the root */
         JsonNode *first, *next; /* not owned; children in the order of the text */
-        char *key;              /* owned; NULL if the parent is not an object */
+        const char *key;        /* not owned; in the document's keys; NULL if the parent is not an object */
         size_t index, n_children;
         unsigned line, column;
         unsigned key_line, key_column; /* where the key stands; of an element, as line and column */
@@ -19,17 +19,18 @@ struct JsonNode {
 struct JsonDocument {
         char *file;            /* owned */
         json_t *tree;          /* owned; NULL if the text could not be loaded */
-        GPtrArray *nodes;      /* owned JsonNode * */
+        GPtrArray *blocks;     /* owned arrays of NODES_IN_BLOCK JsonNode */
+        size_t n_nodes;
+        GStringChunk *keys; /* owned; what the nodes' keys point into */
         const JsonNode *root;  /* NULL if something is wrong with the whole text */
         GPtrArray *findings;   /* owned JsonFinding *, by line and column */
         JsonFinding *overflow; /* not owned; the one that stands for all above JSON_FINDINGS_MAX */
         bool has_errors;
 };
 
-static void node_free(void *node) {
-        g_free(((JsonNode *) node)->key);
-        g_free(node);
-}
+/* A document has thousands of nodes, which live as long as it does. */
+#define NODES_IN_BLOCK 128
+#define KEYS_SIZE      4096 /* bytes of keys in one piece */
 
 static void finding_free(void *userdata) {
         JsonFinding *finding = userdata;
@@ -180,8 +181,12 @@ static void scan_step(Scan *scan) {
                 scan->column++;
 }
 
+static bool is_space(char c) {
+        return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 static void scan_space(Scan *scan) {
-        while (scan->at < scan->end && strchr(" \t\r\n", *scan->at))
+        while (scan->at < scan->end && is_space(*scan->at))
                 scan_step(scan);
 }
 
@@ -196,25 +201,32 @@ static void scan_string(Scan *scan) {
 }
 
 /* Scans a key and gives what it says, its escapes resolved. */
-static char *scan_key(Scan *scan) {
-        const char *start = scan->at;
+static const char *scan_key(Scan *scan) {
+        GStringChunk *keys = scan->document->keys;
+        const char *start = scan->at, *key;
         json_t *string;
-        char *key;
 
         scan_string(scan);
+        /* Most keys are what they look like; a loader for each would take as long as all the rest. */
+        if (!memchr(start, '\\', (size_t) (scan->at - start)))
+                return g_string_chunk_insert_len(keys, start + 1, scan->at - start - 2);
         string = json_loadb(start, (size_t) (scan->at - start), JSON_DECODE_ANY, NULL);
-        key = g_strdup(json_string_value(string) ?: "");
+        key = g_string_chunk_insert(keys, json_string_value(string) ?: "");
         json_decref(string);
         return key;
 }
 
 static JsonNode *scan_add_node(Scan *scan, const JsonNode *parent) {
-        JsonNode *node = g_new0(JsonNode, 1);
+        JsonDocument *document = scan->document;
+        size_t i = document->n_nodes++ % NODES_IN_BLOCK;
+        JsonNode *node;
 
+        if (i == 0)
+                g_ptr_array_add(document->blocks, g_new0(JsonNode, NODES_IN_BLOCK));
+        node = (JsonNode *) g_ptr_array_index(document->blocks, document->blocks->len - 1) + i;
         node->parent = parent;
         node->line = node->key_line = scan->line;
         node->column = node->key_column = scan->column;
-        g_ptr_array_add(scan->document->nodes, node);
         return node;
 }
 
@@ -228,7 +240,7 @@ static void scan_member_key(Scan *scan, JsonNode *member, GHashTable *keys) {
                                node_get_path(member->parent), "A key has %zu bytes, expected at most %u",
                                strlen(member->key), JSON_KEY_MAX);
                 scan->stopped = true; /* a path with it in it would be as long */
-        } else if (!g_hash_table_add(keys, member->key))
+        } else if (!g_hash_table_add(keys, (char *) member->key))
                 key_finding(scan->document, member, JSON_FINDING_ERROR, "Duplicate key '%s'", member->key);
         scan_space(scan);
         scan_step(scan);
@@ -239,7 +251,7 @@ static void scan_member_key(Scan *scan, JsonNode *member, GHashTable *keys) {
 
 /* What stands between the brackets of an object or array, and the closing one. */
 static void scan_children(Scan *scan, JsonNode *parent, bool is_object, unsigned depth) {
-        g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GHashTable) keys = is_object ? g_hash_table_new(g_str_hash, g_str_equal) : NULL;
         JsonNode **link = &parent->first;
 
         scan_step(scan);
@@ -332,7 +344,8 @@ JsonDocument *json_document_new(const char *file, const char *text, size_t size)
         JsonDocument *document = g_new0(JsonDocument, 1);
 
         document->file = g_strdup(file);
-        document->nodes = g_ptr_array_new_with_free_func(node_free);
+        document->blocks = g_ptr_array_new_with_free_func(g_free);
+        document->keys = g_string_chunk_new(KEYS_SIZE);
         document->findings = g_ptr_array_new_with_free_func(finding_free);
         document_load(document, text, size);
         return document;
@@ -342,7 +355,8 @@ void json_document_free(JsonDocument *document) {
         if (!document)
                 return;
         g_ptr_array_unref(document->findings);
-        g_ptr_array_unref(document->nodes);
+        g_ptr_array_unref(document->blocks);
+        g_string_chunk_free(document->keys);
         json_decref(document->tree);
         g_free(document->file);
         g_free(document);

@@ -325,7 +325,7 @@ int netlink_address_add(Netlink *netlink, unsigned index, int family, const void
                                   .ifa_index = index };
         g_autofree char *what = g_strdup_printf("Cannot give an address to link %u", index);
         Request request;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = check_family(family, prefix_length, &size, error);
@@ -347,7 +347,7 @@ int netlink_route_add(Netlink *netlink, unsigned index, int family, const void *
                               .rtm_type = RTN_UNICAST };
         g_autofree char *what = g_strdup_printf("Cannot add a route by link %u", index);
         Request request;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = check_family(family, prefix_length, &size, error);
