@@ -100,15 +100,6 @@ def check_keys(source, page, *code):
     return compare(page, "key", written, (f"[{section}] {key}" for section, key in real))
 
 
-def check_policy(source):
-    """The settings tell that policy sections are not followed; so does the page, as long as they do."""
-    page = "bulkhead.conf.5"
-    section = split_sections(read(source, "docs", "man", page + ".md"), "#")["[Policy NAME]"]
-    code = read(source, "capabilities", "settings.c")
-    return compare(page, "remark", re.findall(r"not follow policy", section),
-                   ["not follow policy"] if "Policy sections are not supported" in code else [], may_be_none=True)
-
-
 def check_errors(source):
     page = read(source, "docs", "interfaces-to-markdown.py").partition("# ERRORS")[2].partition("# EXAMPLES")[0]
     names = re.findall(r'BUS_ERROR_PREFIX "(\w+)"', read(source, "dbus", "bus-error.c"))
@@ -142,7 +133,7 @@ def main():
     n = check_command(source, bulkhead) + check_service(source, bulkheadd) + check_errors(source)
     n += check_keys(source, "bulkhead.conf.5", "capabilities", "settings.c")
     n += check_keys(source, "bulkhead-template.5", "capabilities", "template.c")
-    n += check_policy(source) + check_catalog(source) + check_packages(source)
+    n += check_catalog(source) + check_packages(source)
     return 1 if n else 0
 
 
