@@ -32,7 +32,8 @@ typedef struct Key {
 static const Key keys[] = {
         { "Service", "Bus", KEY_STRING, G_STRUCT_OFFSET(Settings, bus) },
         { "Service", "SoftwareContainer", KEY_BOOL, G_STRUCT_OFFSET(Settings, softwarecontainer) },
-        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0, "safe strict" },
+        { "Service", "Compatibility", KEY_CHOICE, G_STRUCT_OFFSET(Settings, compatibility), 0, 0,
+          "safe strict" },
         { "Service", "DefaultTemplate", KEY_STRING, G_STRUCT_OFFSET(Settings, default_template) },
         { "Service", "MaxSandboxes", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_max), 1, SANDBOXES_MAX },
         { "Service", "MaxSandboxesPerUser", KEY_NUMBER, G_STRUCT_OFFSET(Settings, sandboxes_per_user_max), 1,
@@ -129,8 +130,8 @@ static void parser_set_number(Parser *parser, const Key *key, const char *value)
         bool is_hex = g_str_has_prefix(value, "0x");
         guint64 number;
 
-        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max, &number,
-                                       NULL))
+        if (g_ascii_string_to_unsigned(is_hex ? value + 2 : value, is_hex ? 16 : 10, key->min, key->max,
+                                       &number, NULL))
                 *target = (unsigned) number;
         else
                 parser_add(parser, true,
@@ -193,8 +194,8 @@ static void unknown_section(Parser *parser, const char *name) {
                 g_ptr_array_add(names, (char *) keys[i].section);
         suggestion = suggest(name, names);
         parser_add(parser, true,
-                   "Unknown section [%s]%s, expected one of: Service, Ids, Network, Session, Policy NAME", name,
-                   suggestion);
+                   "Unknown section [%s]%s, expected one of: Service, Ids, Network, Session, Policy NAME",
+                   name, suggestion);
 }
 
 static void unknown_key(Parser *parser, const char *name) {
@@ -225,8 +226,9 @@ static void parser_read_section(Parser *parser, char *line) {
         *end = '\0';
         if (g_str_has_prefix(name, "Policy ")) {
                 parser->settings->has_policy = true;
-                parser_add(parser, false, "Policy sections are not supported by this version: "
-                                          "every caller but root is refused");
+                parser_add(parser, false,
+                           "Policy sections are not supported by this version: "
+                           "every caller but root is refused");
                 name = "Policy";
         } else if (strcmp(name, "Policy") == 0) {
                 parser->settings->has_policy = true;

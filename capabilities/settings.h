@@ -4,8 +4,8 @@
 /*
  * Settings: bulkhead.conf and bulkhead.conf.d (contract section 6)
  *
- * Strict: an unknown section or key, or a value out of range, is a finding with its line, and the value before
- * stays. Reading never fails; the service starts with the rest and says so.
+ * Strict: an unknown section or key, or a value out of range, is a finding with its line, and the value
+ * before stays. Reading never fails; the service starts with the rest and says so.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
         bool softwarecontainer;
-        char *compatibility; /* owned; "safe" or "strict" */
+        char *compatibility;    /* owned; "safe" or "strict" */
         char *default_template; /* owned */
         unsigned sandboxes_max;
         unsigned sandboxes_per_user_max;
