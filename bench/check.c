@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How long an integrator waits: check of 1,000 manifests with 20 capabilities each, explain of 50 capabilities
+ * How long an integrator waits: check of 1,000 manifests with 20 capabilities each, explain of 50
+ * capabilities
  *
- * In this process, so that neither the start of a program nor the printing is measured, and as the programs that
- * people run. See bench/README.md.
+ * In this process, so that neither the start of a program nor the printing is measured, and as the programs
+ * that people run. See bench/README.md.
  */
 #include <fcntl.h>
 #include <glib.h>
@@ -25,8 +26,8 @@ extern char **environ;
 #define CAPABILITIES_EXPLAIN 50
 #define ROUNDS               9
 
-/* A capability larger than those of the samples, which have 2.3 rows and 730 bytes at the mean: three gateways, five
- * rows, of which one has two peers. */
+/* A capability larger than those of the samples, which have 2.3 rows and 730 bytes at the mean: three
+ * gateways, five rows, of which one has two peers. */
 static void append_capability(GString *text, int manifest, int n) {
         g_string_append_printf(text,
                                "%s    { \"name\": \"com.acme.app%d.part%d\",\n"
@@ -38,18 +39,20 @@ static void append_capability(GString *text, int manifest, int n) {
                                        "%s\n          { \"path-host\": \"/srv/app%d/%d/%d\", "
                                        "\"path-container\": \"/gateways/app%d-%d-%d\" }",
                                        i > 0 ? "," : "", manifest, n, i, manifest, n, i);
-        g_string_append_printf(text,
-                               " ] },\n        { \"id\": \"env\", \"config\": [\n"
-                               "          { \"name\": \"APP%d_%d\", \"value\": \"/gateways/app\" },\n"
-                               "          { \"name\": \"APP%d_%d_PATH\", \"value\": \"/a\", \"mode\": \"append\" } ] },\n"
-                               "        { \"id\": \"network\", \"config\": [\n"
-                               "          { \"direction\": \"OUTGOING\", \"allow\": [\n",
-                               manifest, n, manifest, n);
+        g_string_append_printf(
+                text,
+                " ] },\n        { \"id\": \"env\", \"config\": [\n"
+                "          { \"name\": \"APP%d_%d\", \"value\": \"/gateways/app\" },\n"
+                "          { \"name\": \"APP%d_%d_PATH\", \"value\": \"/a\", \"mode\": \"append\" } ] },\n"
+                "        { \"id\": \"network\", \"config\": [\n"
+                "          { \"direction\": \"OUTGOING\", \"allow\": [\n",
+                manifest, n, manifest, n);
         for (int i = 0; i < 2; i++)
-                g_string_append_printf(text,
-                                       "%s            { \"host\": \"h%d-%d.acme.example\", \"protocols\": \"tcp\", "
-                                       "\"ports\": [443, %d] }",
-                                       i > 0 ? ",\n" : "", n, i, 8000 + i);
+                g_string_append_printf(
+                        text,
+                        "%s            { \"host\": \"h%d-%d.acme.example\", \"protocols\": \"tcp\", "
+                        "\"ports\": [443, %d] }",
+                        i > 0 ? ",\n" : "", n, i, 8000 + i);
         g_string_append(text, " ] } ] } ] }");
 }
 
@@ -61,7 +64,8 @@ static void write_manifests(const char *folder, int n_manifests) {
                 for (int j = 0; j < CAPABILITIES_EACH; j++)
                         append_capability(text, i, j);
                 g_string_append(text, " ] }\n");
-                if (!g_file_set_contents(path, text->str, (gssize) text->len, NULL) || g_chmod(path, 0644) < 0)
+                if (!g_file_set_contents(path, text->str, (gssize) text->len, NULL) ||
+                    g_chmod(path, 0644) < 0)
                         g_error("Cannot write '%s'", path);
         }
 }
@@ -140,8 +144,8 @@ int main(int argc, char **argv) {
                 g_error("Cannot make '%s'", folder);
         write_manifests(folder, n_manifests);
 
-        printf("%d manifests, %d capabilities each, of 5 rows; ms%13s %9s\n", n_manifests, CAPABILITIES_EACH, "least",
-               "median");
+        printf("%d manifests, %d capabilities each, of 5 rows; ms%13s %9s\n", n_manifests, CAPABILITIES_EACH,
+               "least", "median");
         measure("check, in this process", run_check, folder);
         explain.store = store_load_folder(folder);
         g_ptr_array_add(arguments, (char *) "bulkhead");

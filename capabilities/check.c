@@ -89,8 +89,8 @@ typedef enum ConfKind {
 
 static ConfKind conf_get_kind(const char *path) {
         static const char *const of_settings[] = { "Service", "Ids", "Network", "Session", "Policy", NULL };
-        static const char *const of_templates[] = { "Template", "Rootfs", "Namespaces", "Process",
-                                                    "Limits",   "Security", "Pool",     NULL };
+        static const char *const of_templates[] = { "Template", "Rootfs",   "Namespaces", "Process",
+                                                    "Limits",   "Security", "Pool",       NULL };
         g_autofree char *folder = path_get_folder_name(path), *name = g_path_get_basename(path);
         g_autofree char *section = NULL;
 
@@ -146,7 +146,8 @@ static bool is_part(const char *name) {
 }
 
 static void listing_add(Listing *listing, const char *folder, const char *name) {
-        g_autofree char *path = strcmp(folder, ".") == 0 ? g_strdup(name) : g_build_filename(folder, name, NULL);
+        g_autofree char *path = strcmp(folder, ".") == 0 ? g_strdup(name)
+                                                         : g_build_filename(folder, name, NULL);
         struct stat st;
 
         if (lstat(path, &st) < 0)

@@ -4,9 +4,10 @@
 /*
  * Check: everything that is wrong in files on their way to a system
  *
- * Reads what it is told and nothing else; no service, no root, no network. What a folder is, its content says: one
- * with usr/share/bulkhead, etc/bulkhead or run/bulkhead below it is the root of an image, and is read as the
- * service would read it there, levels, owners and all. Any other is searched for *.json, for bulkhead.conf and
+ * Reads what it is told and nothing else; no service, no root, no network. What a folder is, its content
+ * says: one with usr/share/bulkhead, etc/bulkhead or run/bulkhead below it is the root of an image, and is
+ * read as the service would read it there, levels, owners and all. Any other is searched for *.json, for
+ * bulkhead.conf and
  * *.conf in a bulkhead.conf.d, and for templates: *.conf in a templates.d, or that begin with a section of
  * templates; then the folders below it, each by itself, links to folders not followed.
  */

@@ -27,7 +27,7 @@ static void change_free(void *userdata) {
 
 /* One capability of both sides. */
 typedef struct Pair {
-        GPtrArray *changes; /* not owned */
+        GPtrArray *changes;           /* not owned */
         const Capability *capability; /* the new one; the old one if that is all there is */
         Plan *old, *new;              /* owned */
 } Pair;
@@ -127,7 +127,8 @@ static bool bus_rule_covers(const PlanBusRule *wide, const PlanBusRule *narrow) 
 
 /* A link that does not filter a direction lets everything through in it. */
 static bool links_are_open(const Plan *plan, PlanDirection direction) {
-        PlanLinkFlags flag = direction == PLAN_OUTGOING ? PLAN_LINK_FILTER_OUTGOING : PLAN_LINK_FILTER_INCOMING;
+        PlanLinkFlags flag = direction == PLAN_OUTGOING ? PLAN_LINK_FILTER_OUTGOING
+                                                        : PLAN_LINK_FILTER_INCOMING;
 
         for (guint i = 0; i < plan_get_size(plan); i++) {
                 const PlanItem *item = plan_get_item(plan, i);
@@ -149,8 +150,8 @@ static bool plan_covers(const Plan *plan, const PlanItem *item) {
 
                 if (other->kind != item->kind)
                         continue;
-                if (item->kind == PLAN_RULE ? rule_covers(&other->rule, &item->rule) :
-                                              bus_rule_covers(&other->bus_rule, &item->bus_rule))
+                if (item->kind == PLAN_RULE ? rule_covers(&other->rule, &item->rule)
+                                            : bus_rule_covers(&other->bus_rule, &item->bus_rule))
                         return true;
         }
         return false;
@@ -271,9 +272,11 @@ static void compare_risk(Pair *pair, const Capability *old, const Capability *ne
 
         if (strcmp(before, "high") == 0 && strcmp(after, "high") != 0)
                 pair_add(pair, DIFF_WIDENED, NULL,
-                         g_strdup_printf("risk high -> %s: granted without a policy", *after ? after : "none"));
+                         g_strdup_printf("risk high -> %s: granted without a policy",
+                                         *after ? after : "none"));
         else if (strcmp(before, "high") != 0 && strcmp(after, "high") == 0)
-                pair_add(pair, DIFF_NARROWED, NULL, g_strdup_printf("risk %s -> high", *before ? before : "none"));
+                pair_add(pair, DIFF_NARROWED, NULL,
+                         g_strdup_printf("risk %s -> high", *before ? before : "none"));
 }
 
 static void compare_both(GPtrArray *changes, const Capability *old, const Capability *new) {
@@ -316,7 +319,8 @@ static bool compare_renamed(GPtrArray *changes, GPtrArray *gone, const Capabilit
                 g_autoptr(Plan) old_plan = plan_alone(old);
                 Pair pair = { .changes = changes, .capability = added };
 
-                if (capability_is_default(old) != capability_is_default(added) || !plans_are_equal(old_plan, plan))
+                if (capability_is_default(old) != capability_is_default(added) ||
+                    !plans_are_equal(old_plan, plan))
                         continue;
                 pair_add(&pair, DIFF_MOVED, NULL, g_strdup_printf("was %s", capability_get_name(old)));
                 compare_risk(&pair, old, added);
@@ -340,7 +344,8 @@ static void index_done(Index *index) {
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Index, index_done)
 
 static Index index_new(const Store *store) {
-        Index index = { { g_hash_table_new(g_str_hash, g_str_equal), g_hash_table_new(g_str_hash, g_str_equal) } };
+        Index index = { { g_hash_table_new(g_str_hash, g_str_equal),
+                          g_hash_table_new(g_str_hash, g_str_equal) } };
         const GPtrArray *capabilities = store_get_capabilities(store);
 
         for (guint i = 0; i < capabilities->len; i++) {
@@ -352,8 +357,8 @@ static Index index_new(const Store *store) {
         return index;
 }
 
-/* The capabilities of @here that have no partner in @there. What was a default and is not one any more, or the
- * other way round, is a partner if it has none of its own. */
+/* The capabilities of @here that have no partner in @there. What was a default and is not one any more, or
+ * the other way round, is a partner if it has none of its own. */
 static GPtrArray *list_unpaired(const Store *here, const Store *there, GPtrArray *changes) {
         g_auto(Index) own = index_new(here), other = index_new(there);
         const GPtrArray *capabilities = store_get_capabilities(here);

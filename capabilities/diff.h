@@ -5,8 +5,8 @@
  * Diff: what two sets of manifests open differently
  *
  * Plans are compared, not texts: a manifest that is written anew and opens the same is no change. In doubt a
- * change widens: a variable with another value does, and so does a limit that is gone, for then the template's
- * counts, which is not known here.
+ * change widens: a variable with another value does, and so does a limit that is gone, for then the
+ * template's counts, which is not known here.
  */
 #include <glib.h>
 #include <stdbool.h>

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 typedef struct Finding {
-        bool is_error; /* else a warning */
-        char *file;    /* owned */
+        bool is_error;         /* else a warning */
+        char *file;            /* owned */
         unsigned line, column; /* 1-based; 0 = unknown, or the whole file */
         char *path;            /* owned; JSON Pointer, "" if it makes no sense */
         char *text;            /* owned; what is wrong and what was expected */

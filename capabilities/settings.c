@@ -211,8 +211,8 @@ static void unknown_section(Parser *parser, const char *name) {
                 g_ptr_array_add(names, (char *) keys[i].section);
         suggestion = suggest(name, names);
         parser_add(parser, true,
-                   "Unknown section [%s]%s, expected one of: Service, Ids, Network, Session, Policy NAME", name,
-                   suggestion);
+                   "Unknown section [%s]%s, expected one of: Service, Ids, Network, Session, Policy NAME",
+                   name, suggestion);
 }
 
 static void unknown_key(Parser *parser, const char *name) {

@@ -4,8 +4,8 @@
 /*
  * Settings: bulkhead.conf and bulkhead.conf.d (contract section 6)
  *
- * Strict: an unknown section or key, or a value out of range, is a finding with its line, and the value before
- * stays. Reading never fails; the service starts with the rest and says so.
+ * Strict: an unknown section or key, or a value out of range, is a finding with its line, and the value
+ * before stays. Reading never fails; the service starts with the rest and says so.
  */
 #include <glib.h>
 #include <stdbool.h>

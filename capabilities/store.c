@@ -329,8 +329,8 @@ static void read_on_request(StoreLoad *load, const char *name G_GNUC_UNUSED, con
 }
 
 static void load_error(StoreLoad *load, const Error *error) {
-        store_add_finding(load->store, true, error->file ?: "", error->line, error->column,
-                          error->path ?: "", error->message);
+        store_add_finding(load->store, true, error->file ?: "", error->line, error->column, error->path ?: "",
+                          error->message);
 }
 
 /* A capability that contradicts itself, or what every sandbox has, can never be granted: said now, not at the
@@ -415,8 +415,7 @@ static void read_template(StoreLoad *load, const char *name, const char *path, c
         for (guint i = 0; i < findings->len; i++) {
                 const TemplateFinding *finding = g_ptr_array_index(findings, i);
 
-                store_add_finding(load->store, true, path, finding->line, finding->column, "",
-                                  finding->text);
+                store_add_finding(load->store, true, path, finding->line, finding->column, "", finding->text);
         }
         if (template)
                 g_hash_table_replace(load->store->templates, g_steal_pointer(&stem),

@@ -32,14 +32,15 @@ static json_t *describe_by_files(const Store *store, const char *name) {
                 output_error("%s", error.message);
                 return NULL;
         }
-        return json_pack("{s:s, s:o, s:o, s:s}", "description", capability_get_description(capability), "files",
-                         strings_to_json(capability_get_files(capability)), "gateways",
+        return json_pack("{s:s, s:o, s:o, s:s}", "description", capability_get_description(capability),
+                         "files", strings_to_json(capability_get_files(capability)), "gateways",
                          strings_to_json(capability_get_gateways(capability)), "risk",
                          capability_get_risk(capability));
 }
 
 static json_t *describe_by_service(Cli *cli, const char *name) {
-        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
+        g_autoptr(sd_bus_message)
+                call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
         g_autoptr(sd_bus_message) reply = NULL;
         json_t *answer = NULL;
         int r;
@@ -132,7 +133,8 @@ int verb_capabilities(Cli *cli, int argc, char **argv) {
                         return EXIT_FAILURE;
         }
         if (optind < argc)
-                answer = store ? describe_by_files(store, argv[optind]) : describe_by_service(cli, argv[optind]);
+                answer = store ? describe_by_files(store, argv[optind])
+                               : describe_by_service(cli, argv[optind]);
         else
                 answer = store ? list_by_files(store) : bus_ask_manager(cli, "ListCapabilities");
         if (!answer)

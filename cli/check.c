@@ -32,7 +32,8 @@ static void print_finding(const Finding *finding) {
 
 static void print_text(const Cli *cli, const Check *check) {
         guint n_errors = findings_count_errors(check->findings);
-        g_autofree char *files = files_count(check->n_files, "file"), *errors = files_count(n_errors, "error");
+        g_autofree char *files = files_count(check->n_files, "file"),
+                        *errors = files_count(n_errors, "error");
         g_autofree char *warnings = files_count(check->findings->len - n_errors, "warning");
 
         for (guint i = 0; i < check->findings->len; i++)
@@ -55,8 +56,8 @@ static json_t *check_to_json(const Check *check) {
 
         for (guint i = 0; i < check->findings->len; i++)
                 json_array_append_new(findings, finding_to_json(check->findings->pdata[i]));
-        return json_pack("{s:i, s:i, s:i, s:o}", "files", (int) check->n_files, "errors", (int) n_errors, "warnings",
-                         (int) (check->findings->len - n_errors), "findings", findings);
+        return json_pack("{s:i, s:i, s:i, s:o}", "files", (int) check->n_files, "errors", (int) n_errors,
+                         "warnings", (int) (check->findings->len - n_errors), "findings", findings);
 }
 
 /* ---- SARIF 2.1.0 (OASIS), what review tools read ---- */
@@ -77,16 +78,17 @@ static json_t *finding_to_sarif(const Finding *finding) {
 
         if (finding->line > 0)
                 json_object_set_new(physical, "region",
-                                    finding->column > 0 ? json_pack("{s:i, s:i}", "startLine", (int) finding->line,
-                                                                    "startColumn", (int) finding->column) :
-                                                          json_pack("{s:i}", "startLine", (int) finding->line));
+                                    finding->column > 0
+                                            ? json_pack("{s:i, s:i}", "startLine", (int) finding->line,
+                                                        "startColumn", (int) finding->column)
+                                            : json_pack("{s:i}", "startLine", (int) finding->line));
         location = json_pack("{s:o}", "physicalLocation", physical);
         if (*finding->path)
                 json_object_set_new(location, "logicalLocations",
                                     json_pack("[{s:s}]", "fullyQualifiedName", finding->path));
         return json_pack("{s:s, s:i, s:s, s:{s:s}, s:[o]}", "ruleId", sarif_rules[rule].id, "ruleIndex", rule,
-                         "level", finding_get_severity(finding), "message", "text", finding->text, "locations",
-                         location);
+                         "level", finding_get_severity(finding), "message", "text", finding->text,
+                         "locations", location);
 }
 
 static json_t *check_to_sarif(const Check *check) {
@@ -97,9 +99,10 @@ static json_t *check_to_sarif(const Check *check) {
                                                        "shortDescription", "text", sarif_rules[i].text));
         for (guint i = 0; i < check->findings->len; i++)
                 json_array_append_new(results, finding_to_sarif(check->findings->pdata[i]));
-        return json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:s, s:o}]}", "$schema", SARIF_SCHEMA, "version",
-                         "2.1.0", "runs", "tool", "driver", "name", "bulkhead", "version", BULKHEAD_VERSION,
-                         "rules", rules, "columnKind", "unicodeCodePoints", "results", results);
+        return json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:s, s:o}]}", "$schema", SARIF_SCHEMA,
+                         "version", "2.1.0", "runs", "tool", "driver", "name", "bulkhead", "version",
+                         BULKHEAD_VERSION, "rules", rules, "columnKind", "unicodeCodePoints", "results",
+                         results);
 }
 
 /* ---- the verb ---- */

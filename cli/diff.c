@@ -13,8 +13,8 @@
 
 #define WHAT_WIDTH_MAX 48
 
-/* A file, a folder of manifests, or the root of an image; NULL after a failure that was said. Both sides have to
- * be without errors: what an error takes out would look as if it were narrower. */
+/* A file, a folder of manifests, or the root of an image; NULL after a failure that was said. Both sides have
+ * to be without errors: what an error takes out would look as if it were narrower. */
 static Store *side_load(const char *path) {
         g_autofree char *usr = g_build_filename(path, "usr/share/bulkhead", NULL);
         g_autofree char *etc = g_build_filename(path, "etc/bulkhead", NULL);
@@ -31,7 +31,8 @@ static Store *side_load(const char *path) {
         if (is_image)
                 store = store_load(places);
         else
-                store = g_file_test(path, G_FILE_TEST_IS_REGULAR) ? store_load_file(path) : store_load_folder(path);
+                store = g_file_test(path, G_FILE_TEST_IS_REGULAR) ? store_load_file(path)
+                                                                  : store_load_folder(path);
 
         findings = store_get_findings(store);
         for (guint i = 0; i < findings->len; i++) {
@@ -60,11 +61,13 @@ static void print_text(const Cli *cli, const GPtrArray *changes) {
         table_set_width_max(table, 4, WHAT_WIDTH_MAX);
         for (guint i = 0; i < changes->len; i++) {
                 const DiffChange *change = changes->pdata[i];
-                g_autofree char *where = change->line > 0 ? g_strdup_printf("%s:%u", change->file, change->line) :
-                                                            g_strdup(change->file);
+                g_autofree char *where = change->line > 0
+                                                 ? g_strdup_printf("%s:%u", change->file, change->line)
+                                                 : g_strdup(change->file);
 
-                table_add(table, (const char *const[]){ diff_verdict_to_string(change->verdict), change->capability,
-                                                        change->kind, change->key, change->text, where });
+                table_add(table,
+                          (const char *const[]){ diff_verdict_to_string(change->verdict), change->capability,
+                                                 change->kind, change->key, change->text, where });
         }
         if (changes->len > 0)
                 table_print(table, stdout, !cli->quiet);

@@ -70,7 +70,8 @@ static void print_text(const Cli *cli, const Plan *plan) {
                 g_autofree char *value = NULL, *how = NULL, *origins = format_origins(item);
 
                 plan_item_format(item, &value, &how);
-                table_add(table, (const char *const[]){ item_get_gateway(item), item->key, value, how, origins });
+                table_add(table,
+                          (const char *const[]){ item_get_gateway(item), item->key, value, how, origins });
         }
         if (plan_get_size(plan) > 0)
                 table_print(table, stdout, !cli->quiet);

@@ -7,8 +7,8 @@
 #include "capabilities/store.h"
 #include "cli/cli.h"
 
-/* The store of the instance in --root; the system's without it. NULL after a failure that was said. What is wrong
- * in its files is remarked in one line on stderr, unless --quiet. */
+/* The store of the instance in --root; the system's without it. NULL after a failure that was said. What is
+ * wrong in its files is remarked in one line on stderr, unless --quiet. */
 Store *files_load(const Cli *cli);
 
 /* "N file" or "N files"; caller frees. */

@@ -16,7 +16,7 @@ _bulkhead_ask() {
 
 _bulkhead() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs='run create exec grant revoke freeze thaw kill stop list status capabilities explain'
+    local verbs='run create exec grant revoke freeze thaw kill stop list status capabilities check explain diff'
     local global='--bus --root --json --quiet --help --version'
     local process='-e --environment -w --working-directory -u --user -i --interactive'
     local sandbox='-c --capability -t --template --name'
@@ -60,6 +60,8 @@ _bulkhead() {
             exec) options=$process ;;
             kill) options='-s --signal' ;;
             stop) options='--all' ;;
+            check) options='--sarif' ;;
+            explain) options='--dot' ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$global $options" -- "$current")
         return

@@ -2,8 +2,8 @@
 /*
  * Manifests
  *
- * Every finding has words and a place. A capability without errors plans or says why not; what it opens alone, the
- * union of all opens too.
+ * Every finding has words and a place. A capability without errors plans or says why not; what it opens
+ * alone, the union of all opens too.
  */
 #include "capabilities/capability-private.h"
 #include "capabilities/manifest.h"

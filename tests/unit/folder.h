@@ -30,7 +30,8 @@ static inline int folder_teardown(void **state) {
         return r;
 }
 
-/* Writes @name below the folder, with every ' as "; @text NULL = a folder. Its path lives as long as the program. */
+/* Writes @name below the folder, with every ' as "; @text NULL = a folder. Its path lives as long as the
+ * program. */
 static inline const char *folder_put(const char *folder, const char *name, const char *text) {
         g_autofree char *path = g_build_filename(folder, name, NULL), *parent = g_path_get_dirname(path);
         g_autofree char *quoted = g_strdup(text);

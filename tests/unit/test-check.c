@@ -12,7 +12,7 @@
 #define SET(name, variable, value)                                                                           \
         "{'version': '1', 'capabilities': [{'name': '" name "', 'gateways': [\n"                             \
         "{'id': 'env', 'config': [{'name': '" variable "', 'value': '" value "'}]}]}]}"
-#define BROKEN "{'version': '1', 'capabilities': [\n{'name': 'x', 'gateways': 5}]}"
+#define BROKEN      "{'version': '1', 'capabilities': [\n{'name': 'x', 'gateways': 5}]}"
 #define BROKEN_TEXT "2:27: /capabilities/0/gateways: Expected an array, found an integer\n"
 
 /* Findings with the folder cut off, and the number of files. */
@@ -27,7 +27,8 @@ static char *check_format(const char *folder, const char *name) {
                 g_autofree char *one = finding_format(finding);
 
                 assert_true(g_str_has_prefix(one, folder));
-                g_string_append_printf(text, "%s%s\n", finding->is_error ? "" : "W ", one + strlen(folder) + 1);
+                g_string_append_printf(text, "%s%s\n", finding->is_error ? "" : "W ",
+                                       one + strlen(folder) + 1);
         }
         g_string_append_printf(text, "%u\n", check->n_files);
         return g_string_free(text, FALSE);
@@ -46,9 +47,12 @@ static void test_one_file(void **state) {
         } cases[] = {
                 { "good.json", SET("a", "A", "1"), "1\n" },
                 { "bad.json", BROKEN, "bad.json:" BROKEN_TEXT "1\n" },
-                { "not.json", "{", "not.json:1:1: Not valid JSON: string or '}' expected near end of file\n1\n" },
-                { "settings.conf", "[Service]\nX=1\n", "settings.conf:2:1: Unknown key X= in [Service]\n1\n" },
-                { "bulkhead.conf", "X=1\n", "bulkhead.conf:1:1: 'X=1' stands before the first [Section]\n1\n" },
+                { "not.json", "{",
+                  "not.json:1:1: Not valid JSON: string or '}' expected near end of file\n1\n" },
+                { "settings.conf", "[Service]\nX=1\n",
+                  "settings.conf:2:1: Unknown key X= in [Service]\n1\n" },
+                { "bulkhead.conf", "X=1\n",
+                  "bulkhead.conf:1:1: 'X=1' stands before the first [Section]\n1\n" },
                 { "kiosk.conf", "# a\n[Template]\n[Limits]\nTasks=none\n",
                   "kiosk.conf:4:7: Tasks='none' is not a number of tasks, expected 1 to 4194304 or 'infinity'\n1\n" },
                 { "templates.d/k.conf", "[Servce]\n",
@@ -57,8 +61,9 @@ static void test_one_file(void **state) {
                 { "other.conf", "[Foreign]\n",
                   "other.conf: Neither a manifest nor a template nor settings, expected *.json, or *.conf with a "
                   "section that is known\n0\n" },
-                { "notes.txt", "a", "notes.txt: Neither a manifest nor a template nor settings, expected *.json, or "
-                                    "*.conf with a section that is known\n0\n" },
+                { "notes.txt", "a",
+                  "notes.txt: Neither a manifest nor a template nor settings, expected *.json, or "
+                  "*.conf with a section that is known\n0\n" },
         };
         const char *folder = *state;
 
@@ -81,17 +86,19 @@ static void test_folders(void **state) {
         folder_put(folder, "a/.git/four.json", BROKEN);
         folder_put(folder, "a/foreign.conf", "[Desktop Entry]\n");
         folder_put(folder, "a/README.md", "[Service]\n");
-        assert_check(folder, "a",
-                     "a/b/c/two.json:" BROKEN_TEXT
-                     "a/bulkhead.conf:1:1: Unknown section [Y], expected one of: Service, Ids, Network, Session, "
-                     "Policy NAME\n"
-                     "a/bulkhead.conf.d/10.conf:1:1: 'Z' stands before the first [Section]\n"
-                     "a/manifests.d/three.json:" BROKEN_TEXT "a/one.json:" BROKEN_TEXT
-                     "a/templates.d/t.conf:1:1: Unknown section [X], expected one of: Template, Rootfs, Namespaces, "
-                     "Process, Limits, Security, Pool\n6\n");
-        assert_check(folder, "a/templates.d",
-                     "a/templates.d/t.conf:1:1: Unknown section [X], expected one of: Template, Rootfs, Namespaces, "
-                     "Process, Limits, Security, Pool\n1\n");
+        assert_check(
+                folder, "a",
+                "a/b/c/two.json:" BROKEN_TEXT
+                "a/bulkhead.conf:1:1: Unknown section [Y], expected one of: Service, Ids, Network, Session, "
+                "Policy NAME\n"
+                "a/bulkhead.conf.d/10.conf:1:1: 'Z' stands before the first [Section]\n"
+                "a/manifests.d/three.json:" BROKEN_TEXT "a/one.json:" BROKEN_TEXT
+                "a/templates.d/t.conf:1:1: Unknown section [X], expected one of: Template, Rootfs, Namespaces, "
+                "Process, Limits, Security, Pool\n6\n");
+        assert_check(
+                folder, "a/templates.d",
+                "a/templates.d/t.conf:1:1: Unknown section [X], expected one of: Template, Rootfs, Namespaces, "
+                "Process, Limits, Security, Pool\n1\n");
 }
 
 /* Files of one folder are installed together. */
@@ -128,11 +135,12 @@ static void test_image(void **state) {
         writable = folder_put(folder, "image/etc/bulkhead/templates.d/w.conf", "[Template]\n");
         assert_int_equal(chmod(writable, 0666), 0);
         assert_int_equal(symlink("/dev/null", mask), 0);
-        assert_check(folder, "image",
-                     "image/etc/bulkhead/bulkhead.conf:1:1: Unknown section [X], expected one of: Service, Ids, "
-                     "Network, Session, Policy NAME\n"
-                     "image/etc/bulkhead/templates.d/w.conf: The file may be written by others than its owner, it is "
-                     "not read\n2\n");
+        assert_check(
+                folder, "image",
+                "image/etc/bulkhead/bulkhead.conf:1:1: Unknown section [X], expected one of: Service, Ids, "
+                "Network, Session, Policy NAME\n"
+                "image/etc/bulkhead/templates.d/w.conf: The file may be written by others than its owner, it is "
+                "not read\n2\n");
 }
 
 static void test_loops_end(void **state) {

@@ -22,7 +22,8 @@ static void test_format(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                Finding *finding = finding_new(true, "f.json", cases[i].line, cases[i].column, cases[i].path, "wrong");
+                Finding *finding = finding_new(true, "f.json", cases[i].line, cases[i].column, cases[i].path,
+                                               "wrong");
                 g_autofree char *text = finding_format(finding);
 
                 if (g_strcmp0(text, cases[i].expected) != 0)

@@ -32,7 +32,8 @@ static void test_findings(void **state G_GNUC_UNUSED) {
                   "f:1:1: Unknown section [Servce]; did you mean 'Service', expected one of: Service, Ids, Network, "
                   "Session, Policy NAME\n" },
                 { "section without end", "[Service\n", "f:1:1: Section '[Service' has no ']' at its end\n" },
-                { "key before section", "Bus=system\n", "f:1:1: 'Bus=system' stands before the first [Section]\n" },
+                { "key before section", "Bus=system\n",
+                  "f:1:1: 'Bus=system' stands before the first [Section]\n" },
                 { "unknown key", "[Service]\n  MaxSandboxs=3\n",
                   "f:2:3: Unknown key MaxSandboxs= in [Service]; did you mean 'MaxSandboxes'\n" },
                 { "key of another section", "[Service]\nNAT=yes\n",
@@ -74,9 +75,10 @@ static void test_findings(void **state G_GNUC_UNUSED) {
 static void test_values(void **state G_GNUC_UNUSED) {
         g_autoptr(Settings) settings = settings_new();
 
-        settings_parse(settings, "f",
-                       "[Service]\nBus=unix:path=/x\nSoftwareContainer=yes\nCompatibility=strict\nMaxSandboxes=7\n"
-                       "AllowPrivileged=true\n[Ids]\nBase=0x10000000\nCount=65536\n");
+        settings_parse(
+                settings, "f",
+                "[Service]\nBus=unix:path=/x\nSoftwareContainer=yes\nCompatibility=strict\nMaxSandboxes=7\n"
+                "AllowPrivileged=true\n[Ids]\nBase=0x10000000\nCount=65536\n");
         assert_int_equal(settings->findings->len, 0);
         assert_string_equal(settings->bus, "unix:path=/x");
         assert_string_equal(settings->compatibility, "strict");
@@ -145,7 +147,8 @@ static void test_mistakes_keep_the_value(void **state G_GNUC_UNUSED) {
 static void test_load(void **state) {
         const char *folder = *state;
         const char *file = folder_put(folder, "bulkhead.conf", "[Service]\nMaxSandboxes=5\nSpareShims=2\n");
-        g_autofree char *drop_ins = g_build_filename(folder, "bulkhead.conf.d", NULL), *found = NULL, *expected = NULL;
+        g_autofree char *drop_ins = g_build_filename(folder, "bulkhead.conf.d", NULL), *found = NULL,
+                        *expected = NULL;
         g_autoptr(Settings) settings = NULL, none = NULL;
         const char *bad = folder_put(folder, "bulkhead.conf.d/20.conf", "[Service]\nMaxSandboxes=9\nX=\n");
 
