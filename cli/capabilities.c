@@ -39,23 +39,14 @@ static json_t *describe_by_files(const Store *store, const char *name) {
 }
 
 static json_t *describe_by_service(Cli *cli, const char *name) {
-        g_autoptr(sd_bus_message)
-                call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
-        g_autoptr(sd_bus_message) reply = NULL;
+        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
         json_t *answer = NULL;
-        int r;
 
-        r = sd_bus_message_append(call, "s", name);
-        if (r < 0) {
-                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
+        if (sd_bus_message_append(call, "s", name) < 0) {
+                output_error("'%s' cannot be the name of a capability", name);
                 return NULL;
         }
-        if (bus_call(cli, call, 0, &reply) < 0)
-                return NULL;
-        r = bus_read_json(reply, &answer);
-        if (r < 0)
-                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
-        return answer;
+        return bus_call(cli, call, &answer) < 0 ? NULL : answer;
 }
 
 static void print_one(const Cli *cli, json_t *answer) {

@@ -9,7 +9,8 @@
  * prints its own failure, once.
  */
 #include <stdbool.h>
-#include <systemd/sd-bus.h>
+
+#include "lib/bulkhead.h"
 
 /* Exit statuses, contract section 3; those of run and exec are the ones a shell and env(1) use. */
 #define EXIT_USAGE          2
@@ -24,7 +25,7 @@ typedef struct Cli {
         bool json;
         bool quiet;
         const struct Verb *verb; /* the one that runs */
-        sd_bus *bus;             /* owned; opened by bus_open() */
+        Bulkhead *service;       /* owned; opened by bus_open() */
 } Cli;
 
 typedef struct Verb {
@@ -38,11 +39,14 @@ typedef struct Verb {
 /* run.c */
 int verb_run(Cli *cli, int argc, char **argv);
 int verb_exec(Cli *cli, int argc, char **argv);
+int verb_shell(Cli *cli, int argc, char **argv);
 
 /* sandbox.c */
 int verb_create(Cli *cli, int argc, char **argv);
 int verb_grant(Cli *cli, int argc, char **argv);
 int verb_revoke(Cli *cli, int argc, char **argv);
+int verb_mount(Cli *cli, int argc, char **argv);
+int verb_unmount(Cli *cli, int argc, char **argv);
 int verb_freeze(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
 int verb_kill(Cli *cli, int argc, char **argv);
@@ -50,7 +54,12 @@ int verb_stop(Cli *cli, int argc, char **argv);
 
 /* look.c */
 int verb_list(Cli *cli, int argc, char **argv);
+int verb_events(Cli *cli, int argc, char **argv);
+
+/* Each in a file of its own. */
+int verb_doctor(Cli *cli, int argc, char **argv);
 int verb_status(Cli *cli, int argc, char **argv);
+int verb_top(Cli *cli, int argc, char **argv);
 
 /* Verbs that need no service; each in a file of its own. */
 int verb_capabilities(Cli *cli, int argc, char **argv);

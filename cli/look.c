@@ -1,46 +1,42 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * list, status: verbs that only look
+ * list, events: what there is, and what becomes of it
  */
+#include <errno.h>
 #include <glib.h>
-#include <string.h>
-#include <time.h>
 
 #include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/output.h"
 
-static const char *row_string(json_t *row, size_t i) {
-        const char *text = json_string_value(json_array_get(row, i));
-
-        return text ? text : "";
-}
-
 int verb_list(Cli *cli, int argc, char **argv) {
         static const char *const titles[] = { "NAME", "STATE", "PATH", NULL };
         g_autoptr(Table) table = NULL;
-        json_t *sandboxes, *objects, *row;
+        g_auto(BulkheadError) error = { 0 };
+        BulkheadSandbox **sandboxes = NULL;
+        json_t *objects;
         int status;
-        size_t i;
+        int r;
 
         if (options_only_global(cli, argc, argv, 0, 0, &status) != 0)
                 return status;
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        sandboxes = bus_ask_manager(cli, "ListSandboxes");
-        if (!sandboxes)
+        r = bulkhead_list(cli->service, &sandboxes, &error);
+        if (r < 0) {
+                bus_explain_failure(cli, &error, r);
                 return EXIT_FAILURE;
+        }
 
         objects = json_array();
         table = table_new(titles);
         table_set_colour(table, 1, output_state_colour);
-        json_array_foreach(sandboxes, i, row) {
-                const char *name = row_string(row, 0), *state = row_string(row, 1),
-                           *path = row_string(row, 2);
+        for (BulkheadSandbox **at = sandboxes; *at; at++) {
+                const BulkheadSandbox *sandbox = *at;
 
-                json_array_append_new(
-                        objects, json_pack("{s:s, s:s, s:s}", "name", name, "state", state, "path", path));
-                table_add(table, (const char *const[]){ name, state, path });
+                json_array_append_new(objects, json_pack("{s:s, s:s, s:s}", "name", sandbox->name, "state",
+                                                         sandbox->state, "path", sandbox->path));
+                table_add(table, (const char *const[]){ sandbox->name, sandbox->state, sandbox->path });
         }
         if (cli->json)
                 output_json(json_incref(objects), stdout);
@@ -49,122 +45,144 @@ int verb_list(Cli *cli, int argc, char **argv) {
         else
                 table_print(table, stdout, !cli->quiet);
         json_decref(objects);
-        json_decref(sandboxes);
+        bulkhead_sandboxes_free(sandboxes);
         return EXIT_SUCCESS;
 }
 
-/* How the value of a property reads best. */
-typedef enum Unit {
-        UNIT_PLAIN,
-        UNIT_SIZE,
-        UNIT_CPU_TIME, /* nanoseconds */
-        UNIT_DATE,     /* microseconds since 1970 */
-} Unit;
+/* ---- events ---- */
 
-static const struct {
-        const char *property;
-        const char *title;
-        Unit unit;
-} status_rows[] = {
-        { "Name", "Name", UNIT_PLAIN },
-        { "State", "State", UNIT_PLAIN },
-        { "StateReason", "Reason", UNIT_PLAIN },
-        { "Template", "Template", UNIT_PLAIN },
-        { "Owner", "Owner", UNIT_PLAIN },
-        { "CreatedUSec", "Created", UNIT_DATE },
-        { "Capabilities", "Capabilities", UNIT_PLAIN },
-        { "Addresses", "Addresses", UNIT_PLAIN },
-        { "Pending", "Pending", UNIT_PLAIN },
-        { "Leader", "Leader", UNIT_PLAIN },
-        { "ControlGroup", "Control group", UNIT_PLAIN },
-        { "MemoryCurrent", "Memory", UNIT_SIZE },
-        { "CPUUsageNSec", "CPU time", UNIT_CPU_TIME },
-        { "TasksCurrent", "Tasks", UNIT_PLAIN },
-        { "Labels", "Labels", UNIT_PLAIN },
+typedef struct Follow {
+        const Cli *cli;
+        guint64 left; /* events still to show; 0 = without end */
+        bool ended;
+        int status;
+} Follow;
+
+static const char *const event_names[] = {
+        [BULKHEAD_EVENT_CREATED] = "created",
+        [BULKHEAD_EVENT_STATE] = "state",
+        [BULKHEAD_EVENT_CAPABILITIES] = "capabilities",
+        [BULKHEAD_EVENT_STARTED] = "started",
+        [BULKHEAD_EVENT_EXITED] = "exited",
+        [BULKHEAD_EVENT_DENIED] = "denied",
+        [BULKHEAD_EVENT_GONE] = "gone",
+        [BULKHEAD_EVENT_SERVICE_LOST] = "service-lost",
+        [BULKHEAD_EVENT_SERVICE_BACK] = "service-back",
+        [BULKHEAD_EVENT_DISCONNECTED] = "disconnected",
 };
 
-static char *number_format(uint64_t number, Unit unit) {
-        time_t seconds = (time_t) (number / G_USEC_PER_SEC);
-        struct tm broken_down;
-        char date[64];
+static json_t *strings_to_json(const char *const *strings) {
+        json_t *array = strings ? json_array() : NULL;
 
-        switch (unit) {
-        case UNIT_SIZE:
-                return output_format_size(number);
-        case UNIT_CPU_TIME:
-                return output_format_usec(number / 1000);
-        case UNIT_DATE:
-                if (!localtime_r(&seconds, &broken_down) ||
-                    strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S %z", &broken_down) == 0)
-                        return g_strdup("?");
-                return g_strdup(date);
-        case UNIT_PLAIN:
-        default:
-                return g_strdup_printf("%" G_GUINT64_FORMAT, number);
+        for (; strings && *strings; strings++)
+                json_array_append_new(array, json_string(*strings));
+        return array;
+}
+
+/* Only what the event has. */
+static json_t *event_to_json(const BulkheadEvent *event) {
+        bool has_pid = event->type == BULKHEAD_EVENT_STARTED || event->type == BULKHEAD_EVENT_EXITED;
+        json_t *object =
+                json_pack("{s:I, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*}", "time",
+                          (json_int_t) g_get_real_time(), "event", event_names[event->type], "sandbox", event->name,
+                          "path", event->sandbox, "state", event->state, "state-reason", event->state_reason,
+                          "process", event->process, "reason", event->reason, "gateway", event->gateway, "target",
+                          event->target, "detail", event->detail, "capabilities",
+                          strings_to_json(event->capabilities), "argv", strings_to_json(event->argv));
+
+        if (has_pid)
+                json_object_set_new(object, "pid", json_integer(event->pid));
+        if (event->type == BULKHEAD_EVENT_EXITED)
+                json_object_set_new(object, "status", json_integer(event->status));
+        if (event->type == BULKHEAD_EVENT_DENIED)
+                json_object_set_new(object, "count", json_integer(event->count));
+        return object;
+}
+
+/* What stands behind the event's name. */
+static char *event_format(const BulkheadEvent *event) {
+        g_autofree char *words = NULL;
+
+        if (event->type == BULKHEAD_EVENT_CREATED || event->type == BULKHEAD_EVENT_STATE)
+                return g_strjoin(event->state_reason && *event->state_reason ? ": " : "", event->state ?: "",
+                                 event->state_reason, NULL);
+        if (event->capabilities)
+                return g_strjoinv(" ", (char **) (uintptr_t) event->capabilities);
+        if (event->type == BULKHEAD_EVENT_STARTED) {
+                words = event->argv ? g_strjoinv(" ", (char **) (uintptr_t) event->argv) : g_strdup("");
+                return g_strdup_printf("pid %u: %s", event->pid, words);
         }
+        if (event->type == BULKHEAD_EVENT_EXITED)
+                return g_strdup_printf("pid %u: %s %d", event->pid, event->reason, event->status);
+        if (event->type == BULKHEAD_EVENT_DENIED)
+                return g_strdup_printf("%s: %s %s (%u times)", event->gateway, event->target ?: "",
+                                       event->detail ?: "", event->count);
+        return g_strdup("");
 }
 
-/* One property as text; "" if there is nothing to say. */
-static char *property_format(const json_t *value, Unit unit) {
-        g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
-        const char *key;
-        json_t *element;
-        size_t i;
+static void event_print(const BulkheadEvent *event) {
+        g_autofree char *text = event_format(event), *escaped = output_escape(text);
+        g_autofree char *name = output_escape(event->name ?: "-");
+        g_autoptr(GDateTime) now = g_date_time_new_now_local();
+        g_autofree char *time = g_date_time_format(now, "%H:%M:%S");
 
-        if (json_is_string(value))
-                return g_strdup(json_string_value(value));
-        if (json_is_integer(value))
-                return number_format((uint64_t) json_integer_value(value), unit);
-        json_array_foreach(value, i, element) if (json_is_string(element))
-                g_ptr_array_add(words, g_strdup(json_string_value(element)));
-        json_object_foreach((json_t *) value, key, element) if (json_is_string(element))
-                g_ptr_array_add(words, g_strdup_printf("%s=%s", key, json_string_value(element)));
-        g_ptr_array_add(words, NULL);
-        return g_strjoinv(" ", (char **) words->pdata);
+        printf("%s.%03d  %-16s  %-12s%s%s\n", time, g_date_time_get_microsecond(now) / 1000, name,
+               event_names[event->type], *escaped ? "  " : "", escaped);
 }
 
-static void status_print(json_t *properties) {
-        static const char *const titles[] = { "PROPERTY", "VALUE", NULL };
-        g_autoptr(Table) table = table_new(titles);
+static void on_event(const BulkheadEvent *event, void *userdata) {
+        Follow *follow = userdata;
 
-        for (size_t i = 0; i < G_N_ELEMENTS(status_rows); i++) {
-                g_autofree char *text = property_format(json_object_get(properties, status_rows[i].property),
-                                                        status_rows[i].unit);
-
-                if (text[0] != '\0')
-                        table_add(table, (const char *const[]){ status_rows[i].title, text });
+        if (follow->ended || event->type >= G_N_ELEMENTS(event_names) || !event_names[event->type])
+                return;
+        if (follow->cli->json)
+                output_json_line(event_to_json(event), stdout);
+        else
+                event_print(event);
+        if (event->type == BULKHEAD_EVENT_DISCONNECTED) {
+                output_error("The connection to the bus was lost");
+                follow->status = EXIT_FAILURE;
+                follow->ended = true;
         }
-        table_set_colour(table, 1, output_state_colour);
-        table_print(table, stdout, false);
+        /* A reader that has gone away ends us by SIGPIPE, as it should. */
+        if (fflush(stdout) != 0 || (follow->left > 0 && --follow->left == 0))
+                follow->ended = true;
 }
 
-int verb_status(Cli *cli, int argc, char **argv) {
-        g_autoptr(sd_bus_message) call = NULL;
-        g_autoptr(sd_bus_message) reply = NULL;
-        g_autofree char *path = NULL;
-        json_t *properties = NULL;
-        int status;
+int verb_events(Cli *cli, int argc, char **argv) {
+        static const struct option own[] = { { "count", required_argument, NULL, 'n' }, {} };
+        g_auto(BulkheadError) error = { 0 };
+        Follow follow = { .cli = cli, .status = EXIT_SUCCESS };
+        int c;
         int r;
 
-        if (options_only_global(cli, argc, argv, 1, 1, &status) != 0)
-                return status;
-        if (bus_open(cli) < 0 || bus_find_sandbox(cli, argv[optind], &path) < 0)
+        options_begin();
+        while ((c = options_next(cli, argc, argv, "n:", own)) != OPTIONS_END) {
+                if (c == OPTIONS_HELP) {
+                        options_print_help(cli->verb);
+                        return EXIT_SUCCESS;
+                }
+                if (c != 'n')
+                        return EXIT_USAGE;
+                if (!g_ascii_string_to_unsigned(optarg, 10, 1, G_MAXUINT32, &follow.left, NULL))
+                        return options_usage(cli, "Expected how many events to show for '-n', not '%s'", optarg);
+        }
+        if (optind < argc)
+                return options_usage(cli, "'%s' is too much", argv[optind]);
+        if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        call = bus_new_call(cli, path, "org.freedesktop.DBus.Properties", "GetAll");
-        r = sd_bus_message_append(call, "s", BUS_SANDBOX_INTERFACE);
-        if (r >= 0)
-                r = bus_call(cli, call, 0, &reply);
-        if (r < 0)
-                return EXIT_FAILURE;
-        r = bus_read_json(reply, &properties);
+        bulkhead_set_callback(cli->service, on_event, &follow);
+        r = bulkhead_subscribe(cli->service, &error);
         if (r < 0) {
-                bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r);
+                bus_explain_failure(cli, &error, r);
                 return EXIT_FAILURE;
         }
-        if (cli->json)
-                output_json(json_incref(properties), stdout);
-        else
-                status_print(properties);
-        json_decref(properties);
-        return EXIT_SUCCESS;
+        while (!follow.ended) {
+                r = bulkhead_wait_events(cli->service, UINT64_MAX);
+                if (r < 0 && r != -EINTR && !follow.ended) {
+                        output_error("Cannot wait for events: %s", g_strerror(-r));
+                        return EXIT_FAILURE;
+                }
+        }
+        return follow.status;
 }

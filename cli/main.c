@@ -20,13 +20,13 @@
         "  -w, --working-directory DIR   where it starts, an absolute path inside\n"                         \
         "  -u, --user USER               as whom: a name inside, or uid or uid:gid\n"                        \
         "  -i, --interactive             accepted; standard input is passed on always\n"                     \
-        "  -T, --terminal                a terminal of its own (not supported by this version)\n"
+        "  -T, --terminal                a terminal of its own, as large as ours\n"
 
 #define HELP_SANDBOX                                                                                         \
         "  -c, --capability CAP          what it may use; may be given again\n"                              \
         "  -t, --template TEMPLATE       what the sandbox is made of (default: the service's)\n"             \
         "      --name NAME               its name (default: one is made up)\n"                               \
-        "  -b, --bind SRC:DST[:rw]       a bind mount by hand (not supported by this version)\n"
+        "  -b, --bind SRC:DST[:rw]       show a host path inside; may be given again\n"
 
 #define HELP_STATUS                                                                                          \
         "\nReturns the program's own exit status, 128+n if signal n ended it, 125 when\n"                    \
@@ -47,11 +47,19 @@ static const Verb verbs[] = {
           verb_create },
         { "exec", "NAME [OPTION]... [--] PROGRAM [ARGUMENT]...", "Run a program in a sandbox that is there",
           HELP_PROCESS HELP_STATUS "\nExample: bulkhead exec maps -- /bin/ps ax\n", verb_exec },
+        { "shell", "NAME [OPTION]... [[--] PROGRAM [ARGUMENT]...]", "Open a terminal in a sandbox that is there",
+          HELP_PROCESS
+          "\nThe program is /bin/sh unless one is named. Its terminal looks like ours: window size, keys,\n"
+          "job control.\n" HELP_STATUS,
+          verb_shell },
         { "grant", "NAME CAPABILITY...", "Give a live sandbox capabilities: all of them or, on failure, none",
           NULL, verb_grant },
         { "revoke", "NAME CAPABILITY...", "Take capabilities away from a live sandbox",
           "What is open already stays open: new opens, connections and messages are refused.\n",
           verb_revoke },
+        { "mount", "NAME SRC:DST[:rw]", "Show a host path in a live sandbox, read-only unless :rw",
+          "Others than root show only what they can open themselves.\n", verb_mount },
+        { "unmount", "NAME DST", "Take away what 'mount' or '-b' has shown", NULL, verb_unmount },
         { "freeze", "NAME...", "Let none of its programs run until it is thawed", NULL, verb_freeze },
         { "thaw", "NAME...", "Let them run again", NULL, verb_thaw },
         { "kill", "[-s SIGNAL] NAME", "Send a signal to every program in a sandbox",
@@ -61,8 +69,31 @@ static const Verb verbs[] = {
           "\nIts programs get the template's halt signal, and SIGKILL when its time is over.\n"
           "Returns when nothing of the sandbox is left.\n",
           verb_stop },
-        { "list", "", "Show the sandboxes that you may see", NULL, verb_list },
-        { "status", "NAME", "Show what a sandbox is, may do and uses", NULL, verb_status },
+        { "list", "", "Show the sandboxes that you may see",
+          "With --json: [{\"name\", \"state\", \"path\"}].\n", verb_list },
+        { "status", "NAME", "Show what a sandbox is, may do and by whose word, uses, and was refused",
+          "With --json: the properties by their names on the bus, and \"plan\" (as 'explain --json') and\n"
+          "\"refused\": [{\"time\" (us since 1970), \"capability\", \"gateway\", \"text\"}], from the journal.\n",
+          verb_status },
+        { "top", "[-n COUNT] [-d SECONDS]", "Show again and again what the sandboxes use",
+          "  -n, --count COUNT             how many times (default: until interrupted, or q and Enter)\n"
+          "  -d, --delay SECONDS           how long in between (default: 2)\n"
+          "\nWith --json a line each time: {\"time\" (us since 1970), \"sandboxes\": [{\"name\", \"path\", \"state\",\n"
+          "\"cpu-percent\" (of one processor; null at first), \"cpu-nsec\", \"memory\" (bytes), \"tasks\"}]}.\n",
+          verb_top },
+        { "events", "[-n COUNT]", "Follow what becomes of the sandboxes that you may see",
+          "  -n, --count COUNT             end after so many events (default: never)\n"
+          "\nWith --json a line each: {\"time\" (us since 1970), \"event\", \"sandbox\", \"path\"} and what the event has:\n"
+          "created, state: \"state\", \"state-reason\"; capabilities: \"capabilities\"; started: \"process\", \"pid\",\n"
+          "\"argv\"; exited: \"process\", \"pid\", \"reason\", \"status\"; denied: \"gateway\", \"target\", \"detail\", \"count\";\n"
+          "gone; service-lost, service-back, disconnected, which have no sandbox.\n",
+          verb_events },
+        { "doctor", "[--leaks]", "Find out if this machine is fit for sandboxes",
+          "      --leaks                   compare cgroups, folders and processes with the service's records\n"
+          "\nSays what is missing and how to get it; returns 1 if sandboxes cannot run, or for a leak.\n"
+          "With --json: {\"fit\", \"checks\": [{\"name\", \"result\" (ok, limited, missing), \"text\", \"advice\"}]};\n"
+          "of --leaks: {\"leaks\": [\"...\"]}.\n",
+          verb_doctor },
         { "capabilities", "[CAPABILITY]", "Show what there is to ask for, or one of it closely",
           "Asks the service; reads the files where none is running, and with --root.\n", verb_capabilities },
         { "check", "[FILE|FOLDER]...", "Find what is wrong in manifests, templates and settings",
@@ -142,7 +173,7 @@ int main(int argc, char **argv) {
         argc -= optind;
         argv += optind;
         status = cli.verb->run(&cli, argc, argv);
-        g_clear_pointer(&cli.bus, sd_bus_flush_close_unref);
+        g_clear_pointer(&cli.service, bulkhead_close);
 
         /* A full disk must not look like success to a script. */
         if (fflush(stdout) != 0 && status == EXIT_SUCCESS) {

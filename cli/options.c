@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "cli/output.h"
+#include "util/json.h"
 
 enum {
         OPTION_JSON = 0x100,
@@ -25,7 +26,7 @@ static const struct option global_options[] = {
 const char options_global_help[] =
         "  --bus system|session|ADDRESS  the bus that the service is on (default: system)\n"
         "  --root DIR                    where the instance's files are, for verbs that read files:\n"
-        "                                check, explain, capabilities (default: the system's)\n"
+        "                                check, explain, capabilities, doctor (default: the system's)\n"
         "  --json                        for programs: print JSON\n"
         "  --quiet                       print no titles and no remarks\n"
         "  --help                        this text; behind a verb, that verb's\n"
@@ -87,6 +88,22 @@ static const char *options_current(char **argv) {
         return optind > 0 && argv[optind - 1] ? argv[optind - 1] : "";
 }
 
+/* What getopt_long(3) did not take: say so, and which one is near. */
+static void options_refuse(const Cli *cli, const char *word, const struct option *known, size_t n) {
+        const char *start = word + strspn(word, "-");
+        g_autofree char *name = g_strndup(start, strcspn(start, "="));
+        g_autofree const char **names = g_new0(const char *, n + 1);
+        const char *nearest;
+
+        for (size_t i = 0; i < n; i++)
+                names[i] = known[i].name;
+        nearest = json_nearest(name, names);
+        if (nearest && strcmp(nearest, name) != 0)
+                options_usage(cli, "There is no option '--%s'; did you mean '--%s'", name, nearest);
+        else
+                options_usage(cli, "Unknown, ambiguous or wrongly used option '%s'", word);
+}
+
 int options_next(Cli *cli, int argc, char **argv, const char *letters, const struct option *own) {
         struct option merged[G_N_ELEMENTS(global_options) + OWN_OPTIONS_MAX + 1] = {};
         g_autofree char *short_options = NULL;
@@ -115,8 +132,7 @@ int options_next(Cli *cli, int argc, char **argv, const char *letters, const str
                 if (optopt > 0 && optopt < 0x80)
                         options_usage(cli, "Unknown option '-%c'", optopt);
                 else
-                        options_usage(cli, "Unknown, ambiguous or wrongly used option '%s'",
-                                      options_current(argv));
+                        options_refuse(cli, options_current(argv), merged, n);
                 return OPTIONS_BAD;
         }
         return c;

@@ -118,6 +118,12 @@ void output_json(json_t *value, FILE *stream) {
         json_decref(value);
 }
 
+void output_json_line(json_t *value, FILE *stream) {
+        (void) json_dumpf(value, stream, JSON_COMPACT | JSON_ENCODE_ANY);
+        fputc('\n', stream);
+        json_decref(value);
+}
+
 Colour output_state_colour(const char *state) {
         static const struct {
                 const char *state;

@@ -46,6 +46,8 @@ char *output_format_usec(uint64_t usec);
 
 /* Prints @value with a newline behind it, and takes it. */
 void output_json(json_t *value, FILE *stream);
+/* The same in one line, for streams of values. */
+void output_json_line(json_t *value, FILE *stream);
 
 /* The colour of a sandbox's state ("ready"). */
 Colour output_state_colour(const char *state);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
-#include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/run-options.h"
 
@@ -26,37 +25,34 @@ static const struct option long_options[] = {
         {},
 };
 
+bool bind_parse(const char *text, Bind *ret) {
+        const char *colon = strchr(text, ':');
+        g_autofree char *source = NULL;
+        size_t size;
+
+        if (!colon || colon == text || colon[1] != '/')
+                return false;
+        ret->flags = g_str_has_suffix(colon + 1, ":rw") ? BULKHEAD_MOUNT_WRITABLE : 0;
+        size = strlen(colon + 1) - (ret->flags ? strlen(":rw") : 0);
+        if (memchr(colon + 1, ':', size))
+                return false;
+        source = g_strndup(text, (size_t) (colon - text));
+        ret->source = g_canonicalize_filename(source, NULL);
+        ret->target = g_strndup(colon + 1, size);
+        return true;
+}
+
+void bind_done(Bind *bind) {
+        g_clear_pointer(&bind->source, g_free);
+        g_clear_pointer(&bind->target, g_free);
+}
+
 void run_options_init(RunOptions *options, RunOptionsFor wanted) {
-        *options = (RunOptions){
-                .wanted = wanted,
-                .capabilities = g_ptr_array_new(),
-                .environment = g_ptr_array_new(),
-        };
-        /* Each always ends with NULL, so that it can be handed on as a vector at any time. */
-        g_ptr_array_add(options->capabilities, NULL);
-        g_ptr_array_add(options->environment, NULL);
+        *options = (RunOptions){ .wanted = wanted, .request = bulkhead_request_new() };
 }
 
 void run_options_done(RunOptions *options) {
-        g_clear_pointer(&options->capabilities, g_ptr_array_unref);
-        g_clear_pointer(&options->environment, g_ptr_array_unref);
-}
-
-static void vector_add(GPtrArray *vector, char *value) {
-        g_ptr_array_index(vector, vector->len - 1) = value;
-        g_ptr_array_add(vector, NULL);
-}
-
-/* A later value of the same variable takes the place of the earlier one, as in env(1). */
-static void environment_add(GPtrArray *vector, char *pair) {
-        size_t name_size = (size_t) (strchr(pair, '=') - pair) + 1;
-
-        for (guint i = 0; i + 1 < vector->len; i++)
-                if (strncmp(g_ptr_array_index(vector, i), pair, name_size) == 0) {
-                        g_ptr_array_index(vector, i) = pair;
-                        return;
-                }
-        vector_add(vector, pair);
+        g_clear_pointer(&options->request, bulkhead_request_free);
 }
 
 /* NULL if @c goes with what is wanted, else what it belongs to. */
@@ -77,6 +73,27 @@ static const char *option_to_string(int c) {
         return "";
 }
 
+static int run_options_take_variable(RunOptions *options, const Cli *cli, const char *value) {
+        const char *equals = strchr(value, '=');
+        g_autofree char *name = equals ? g_strndup(value, (size_t) (equals - value)) : NULL;
+
+        if (!name || bulkhead_request_set_variable(options->request, name, equals + 1) < 0)
+                return options_usage(cli, "Expected NAME=value for '-e', not '%s'", value);
+        options->has_term = options->has_term || strcmp(name, "TERM") == 0;
+        return 0;
+}
+
+static int run_options_take_bind(RunOptions *options, const Cli *cli, const char *value) {
+        g_auto(Bind) bind = { 0 };
+
+        if (!bind_parse(value, &bind))
+                return options_usage(
+                        cli, "Expected SOURCE:TARGET or SOURCE:TARGET:rw with an absolute TARGET for '-b', not '%s'",
+                        value);
+        (void) bulkhead_request_add_mount(options->request, bind.source, bind.target, bind.flags);
+        return 0;
+}
+
 /* 0, or the exit status of a wrong use. */
 static int run_options_take(RunOptions *options, const Cli *cli, int c, char *value) {
         const char *misplaced = option_is_misplaced(options, c);
@@ -85,35 +102,31 @@ static int run_options_take(RunOptions *options, const Cli *cli, int c, char *va
                 return options_usage(cli, "Option '--%s' %s", option_to_string(c), misplaced);
         switch (c) {
         case 'c':
-                vector_add(options->capabilities, value);
+                bulkhead_request_add_capability(options->request, value);
                 return 0;
         case 'e':
-                if (value[0] == '=' || !strchr(value, '='))
-                        return options_usage(cli, "Expected NAME=value for '-e', not '%s'", value);
-                environment_add(options->environment, value);
-                return 0;
+                return run_options_take_variable(options, cli, value);
         case 't':
-                options->template_name = value;
+                bulkhead_request_set_template(options->request, value);
                 return 0;
         case 'w':
                 if (value[0] != '/')
                         return options_usage(cli, "Expected an absolute path inside for '-w', not '%s'",
                                              value);
-                options->directory = value;
+                bulkhead_request_set_working_directory(options->request, value);
                 return 0;
         case 'u':
-                options->user = value;
+                bulkhead_request_set_user(options->request, value);
                 return 0;
         case 'i': /* standard input is passed on always; the letter is there for who is used to type it */
                 return 0;
         case 'T':
-                return options_usage(cli, "A terminal of its own ('-T') is not supported by this version");
+                options->terminal = true;
+                return 0;
         case 'b':
-                return options_usage(cli,
-                                     "Bind mounts by hand ('-b') are not supported by this version; name "
-                                     "a capability with '-c'");
+                return run_options_take_bind(options, cli, value);
         case OPTION_NAME:
-                options->name = value;
+                bulkhead_request_set_name(options->request, value);
                 return 0;
         case OPTION_KEEP:
                 options->keep = true;
@@ -140,33 +153,4 @@ int run_options_read(RunOptions *options, Cli *cli, int argc, char **argv, int *
                         return 1;
         }
         return 0;
-}
-
-static int run_options_append_environment(const RunOptions *options, sd_bus_message *m) {
-        if (!g_ptr_array_index(options->environment, 0))
-                return 0;
-        return bus_append_pairs(m, "environment", (char **) options->environment->pdata);
-}
-
-int run_options_append_sandbox(const RunOptions *options, sd_bus_message *m) {
-        int r = 0;
-
-        if (g_ptr_array_index(options->capabilities, 0))
-                r = bus_append_strings(m, "capabilities", (char **) options->capabilities->pdata);
-        if (r >= 0 && options->template_name)
-                r = bus_append_string(m, "template", options->template_name);
-        if (r >= 0 && !(options->wanted & RUN_OPTIONS_PROCESS))
-                r = run_options_append_environment(options, m);
-        return r;
-}
-
-int run_options_append_process(const RunOptions *options, sd_bus_message *m) {
-        int r;
-
-        r = run_options_append_environment(options, m);
-        if (r >= 0 && options->directory)
-                r = bus_append_string(m, "working-directory", options->directory);
-        if (r >= 0 && options->user)
-                r = bus_append_string(m, "user", options->user);
-        return r;
 }

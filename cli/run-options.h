@@ -8,9 +8,19 @@
  * what belongs to a process with run and exec.
  */
 #include <glib.h>
-#include <systemd/sd-bus.h>
 
 #include "cli/cli.h"
+
+/* "SOURCE:TARGET" or "SOURCE:TARGET:rw". */
+typedef struct Bind {
+        char *source; /* owned; absolute: relative ones begin where we are */
+        char *target; /* owned; absolute */
+        unsigned flags;
+} Bind;
+
+bool bind_parse(const char *text, Bind *ret);
+void bind_done(Bind *bind);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bind, bind_done)
 
 typedef enum RunOptionsFor {
         RUN_OPTIONS_SANDBOX = 1 << 0, /* capabilities, template, name */
@@ -20,13 +30,10 @@ typedef enum RunOptionsFor {
 
 typedef struct RunOptions {
         RunOptionsFor wanted;
-        GPtrArray *capabilities; /* of const char *, ends with NULL after reading */
-        GPtrArray *environment;  /* likewise; "NAME=value" */
-        const char *template_name;
-        const char *name;
-        const char *directory;
-        const char *user;
+        BulkheadRequest *request; /* owned; all that is sent but flags and descriptors */
+        bool has_term;            /* the variable TERM was given */
         bool keep;
+        bool terminal;
         bool timings;
 } RunOptions;
 
@@ -37,8 +44,3 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, run_options_done)
 /* Reads options up to the first other argument, which optind then names; options_begin() comes before the
  * first call. Returns 0, or 1 with the verb's exit status in @ret_status: --help, or used wrongly. */
 int run_options_read(RunOptions *options, Cli *cli, int argc, char **argv, int *ret_status);
-
-/* Adds the options of a sandbox (capabilities, template), or of a process (working directory, user) to an
- * open a{sv}; the environment belongs to the process if there is one. */
-int run_options_append_sandbox(const RunOptions *options, sd_bus_message *m);
-int run_options_append_process(const RunOptions *options, sd_bus_message *m);

@@ -1,29 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * run and exec: one program inside, as if it ran here
+ * run, exec and shell: one program inside, as if it ran here
  *
- * The program gets our own standard descriptors, so nothing of what it reads or writes passes through us. We
- * wait for its end, hand signals on, and return its status. If we die, the service stops a sandbox that we
- * made (bind-to-caller), so an interrupted `run` leaves nothing behind.
+ * Without -T the program gets our own standard descriptors, so nothing of what it reads or writes passes through us.
+ * With -T it has a terminal of its own, which is made to look like ours: every key and every line goes through.
+ *
+ * We wait for its end, hand signals on, and return its status. If we die, the service stops a sandbox that we made
+ * (bind-to-caller), so an interrupted `run` leaves nothing behind.
  */
 #include <errno.h>
 #include <glib.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <systemd/sd-event.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/run-options.h"
+#include "cli/terminal.h"
+#include "util/cleanup.h"
+
+/* After the program's end, what it has written last is on its way through the kernel's buffers; and a program that
+ * it left running may hold the terminal open for ever. So long it may be silent. */
+#define TERMINAL_QUIET_MSEC 200
 
 typedef struct Run {
         Cli *cli;
         RunOptions *options;
-        sd_event *event;  /* owned */
-        char *service;    /* owned; unique bus name of who answered: others can send signals as well */
-        char *sandbox;    /* owned; object path, once there is one */
+        char *sandbox;    /* owned; object path of a sandbox that we have made */
         char *process;    /* owned; object path, once it runs */
+        int signal_fd;    /* owned */
+        Relay relay;      /* with -T */
         uint64_t asked;   /* CLOCK_MONOTONIC, us: the call was sent */
         uint64_t running; /* the reply was there */
         uint64_t ended;   /* the program's end was told */
@@ -31,18 +41,16 @@ typedef struct Run {
         int status; /* what we exit with, once finished */
 } Run;
 
-static const int passed_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-
 static void run_done(Run *run) {
-        g_clear_pointer(&run->cli->bus, sd_bus_flush_close_unref);
-        g_clear_pointer(&run->event, sd_event_unref);
-        g_clear_pointer(&run->service, g_free);
+        terminal_restore();
+        relay_done(&run->relay);
+        fd_closep(&run->signal_fd);
+        g_clear_pointer(&run->cli->service, bulkhead_close);
         g_clear_pointer(&run->sandbox, g_free);
         g_clear_pointer(&run->process, g_free);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_done)
 
-/* Not sd_event_exit(): it would close the bus, and we still have things to ask. */
 static void run_finish(Run *run, int status) {
         if (run->finished)
                 return;
@@ -54,327 +62,234 @@ static uint64_t now_usec(void) {
         return (uint64_t) g_get_monotonic_time();
 }
 
+/* A sentence on a raw terminal would begin below the end of the line before. */
+static void run_say(const char *text) {
+        terminal_restore();
+        output_error("%s", text);
+}
+
 /* How the program ended -> our exit status, contract section 3. */
 static void run_end(Run *run, const char *reason, int status) {
-        int exit_status;
-
         run->ended = now_usec();
         if (strcmp(reason, "exited") == 0)
-                exit_status = status;
+                run_finish(run, status);
         else if (strcmp(reason, "killed") == 0 || strcmp(reason, "dumped") == 0)
-                exit_status = EXIT_SIGNAL_BASE + status;
+                run_finish(run, EXIT_SIGNAL_BASE + status);
         else if (strcmp(reason, "oom-kill") == 0) {
-                exit_status = EXIT_SIGNAL_BASE + SIGKILL;
-                output_error("The program was killed because its sandbox used up its memory");
+                run_say("The program was killed because its sandbox used up its memory");
+                run_finish(run, EXIT_SIGNAL_BASE + SIGKILL);
         } else {
-                exit_status = EXIT_BULKHEAD;
-                output_error("The program's end was not seen ('%s'): its sandbox or what guards it died",
-                             reason);
+                run_say("The program's end was not seen: its sandbox or what guards it died");
+                run_finish(run, EXIT_BULKHEAD);
         }
-        run_finish(run, exit_status);
 }
 
-static int on_killed(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+static void on_event(const BulkheadEvent *event, void *userdata) {
         Run *run = userdata;
-        const sd_bus_error *error = sd_bus_message_get_error(reply);
 
-        (void) ret_error;
+        if (run->finished)
+                return;
+        if (event->type == BULKHEAD_EVENT_EXITED && g_strcmp0(event->process, run->process) == 0)
+                run_end(run, event->reason, event->status);
+        if (event->type == BULKHEAD_EVENT_SERVICE_LOST) {
+                run_say("The Bulkhead service left the bus; how the program ends cannot be told any more");
+                run_finish(run, EXIT_BULKHEAD);
+        }
+        if (event->type == BULKHEAD_EVENT_DISCONNECTED) {
+                run_say("The connection to the bus was lost; how the program ends cannot be told any more");
+                run_finish(run, EXIT_BULKHEAD);
+        }
+}
+
+/* ---- signals ---- */
+
+static void run_kill(Run *run, int number) {
+        g_auto(BulkheadError) error = { 0 };
+        int r = bulkhead_kill_process(run->cli->service, run->process, number, &error);
+
         /* A program that has just ended cannot be killed: its end is on its way to us. */
-        if (!error || bus_error_is_gone(error) || sd_bus_error_has_name(error, BUS_ERROR_PREFIX "BadState"))
-                return 0;
-        bus_explain_failure(run->cli, error, -sd_bus_error_get_errno(error));
+        if (r >= 0 || bulkhead_error_is(&error, BULKHEAD_ERROR_GONE) || bulkhead_error_is(&error, "BadState"))
+                return;
+        terminal_restore();
+        bus_explain_failure(run->cli, &error, r);
         run_finish(run, EXIT_BULKHEAD);
-        return 0;
 }
 
-static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        Run *run = userdata;
-        g_autoptr(sd_bus_message) call = NULL;
-        int r;
+static void run_resize(Run *run) {
+        g_auto(BulkheadError) error = { 0 };
+        uint16_t rows, columns;
 
-        (void) source;
-        if (!run->process) {
-                /* The service undoes a launch whose caller leaves before the answer. */
-                run_finish(run, EXIT_SIGNAL_BASE + (int) info->ssi_signo);
-                return 0;
-        }
-        call = bus_new_call(run->cli, run->process, BUS_PROCESS_INTERFACE, "Kill");
-        r = sd_bus_message_append(call, "i", (int) info->ssi_signo);
-        if (r >= 0)
-                r = sd_bus_call_async(run->cli->bus, NULL, call, on_killed, run, 0);
-        if (r < 0) {
-                bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
-                run_finish(run, EXIT_BULKHEAD);
-        }
-        return 0;
+        /* One that has just ended needs no size; a service that cannot do this has no terminals either. */
+        if (terminal_get_size(&rows, &columns))
+                (void) bulkhead_resize(run->cli->service, run->process, rows, columns, &error);
 }
 
-/* Signals that our parent ignores (nohup(1), a job in the background) stay ignored. */
+/* Somebody else stops us: the terminal is the shell's until we are continued. */
+static void run_pause(Run *run) {
+        terminal_restore();
+        (void) raise(SIGSTOP);
+        (void) terminal_set_raw();
+        run_resize(run);
+}
+
+static void run_take_signal(Run *run) {
+        struct signalfd_siginfo info;
+        int number;
+
+        if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t) sizeof(info))
+                return;
+        number = (int) info.ssi_signo;
+        if (number == SIGWINCH)
+                run_resize(run);
+        else if (number == SIGTSTP)
+                run_pause(run);
+        else if (!run->options->terminal)
+                run_kill(run, number);
+        else {
+                /* On a terminal, keys are signals inside. One from outside takes the terminal away, as its owner
+                 * does when a window is closed. */
+                run_kill(run, SIGHUP);
+                run_finish(run, EXIT_SIGNAL_BASE + number);
+        }
+}
+
+/* Signals that our parent ignores (nohup(1), a job in the background) stay ignored. Until the program runs they have
+ * ended us, and the service has undone the launch. */
 static int run_catch_signals(Run *run) {
-        for (size_t i = 0; i < G_N_ELEMENTS(passed_signals); i++) {
+        static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP };
+        size_t n = run->options->terminal ? G_N_ELEMENTS(numbers) : 4;
+        sigset_t mask;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < n; i++) {
                 struct sigaction action;
-                sigset_t mask;
-                int r;
 
-                if (sigaction(passed_signals[i], NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-                        continue;
-                sigemptyset(&mask);
-                sigaddset(&mask, passed_signals[i]);
-                sigprocmask(SIG_BLOCK, &mask, NULL);
-                r = sd_event_add_signal(run->event, NULL, passed_signals[i], on_signal, run);
-                if (r < 0)
-                        return r;
+                if (sigaction(numbers[i], NULL, &action) != 0 || action.sa_handler != SIG_IGN)
+                        (void) sigaddset(&mask, numbers[i]);
         }
-        return 0;
+        (void) sigprocmask(SIG_BLOCK, &mask, NULL);
+        run->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+        return run->signal_fd < 0 ? -errno : 0;
 }
 
-static int on_exited_signal(Run *run, sd_bus_message *m) {
-        const char *process, *reason;
-        uint32_t pid;
-        int status;
+/* ---- the loop ---- */
+
+/* Milliseconds until the library wants to be asked again; -1 = never. */
+static int run_get_timeout(Run *run) {
+        uint64_t deadline = bulkhead_get_deadline(run->cli->service), now = now_usec();
+
+        if (deadline == UINT64_MAX)
+                return -1;
+        return deadline <= now ? 0 : (int) MIN((deadline - now + 999) / 1000, (uint64_t) G_MAXINT);
+}
+
+static int run_turn(Run *run) {
+        struct pollfd fds[] = {
+                { .fd = bulkhead_get_fd(run->cli->service),
+                  .events = (short) bulkhead_get_poll_events(run->cli->service) },
+                { .fd = run->signal_fd, .events = POLLIN },
+                { .fd = STDIN_FILENO, .events = relay_get_input_events(&run->relay) },
+                { .fd = run->relay.fd, .events = relay_get_terminal_events(&run->relay) },
+        };
         int r;
 
-        if (g_strcmp0(sd_bus_message_get_sender(m), run->service) != 0)
-                return 0;
-        r = sd_bus_message_read(m, "ousi", &process, &pid, &reason, &status);
+        if (fds[2].events == 0)
+                fds[2].fd = -1; /* else a hangup would wake us again and again */
+        r = poll(fds, G_N_ELEMENTS(fds), run_get_timeout(run));
+        if (r < 0)
+                return errno == EINTR ? 0 : -errno;
+        (void) relay_copy(&run->relay, fds[2].revents, fds[3].revents);
+        if (fds[1].revents)
+                run_take_signal(run);
+        r = run->finished ? 0 : bulkhead_dispatch(run->cli->service);
+        return run->finished ? 0 : r;
+}
+
+/* What the program wrote before its end. */
+static void run_drain(Run *run) {
+        while (run->relay.fd >= 0) {
+                struct pollfd fd = { .fd = run->relay.fd, .events = POLLIN };
+
+                if (poll(&fd, 1, TERMINAL_QUIET_MSEC) <= 0)
+                        return;
+                relay_copy(&run->relay, 0, fd.revents);
+        }
+}
+
+static int run_open_terminal(Run *run) {
+        g_auto(BulkheadError) error = { 0 };
+        int fd;
+        int r = bulkhead_open_terminal(run->cli->service, run->process, &fd, &error);
+
+        if (r < 0)
+                return bus_explain_failure(run->cli, &error, r);
+        relay_init(&run->relay, fd);
+        run_resize(run);
+        r = terminal_set_raw();
+        if (r < 0)
+                output_error("Cannot set the terminal: %s", g_strerror(-r));
+        return r;
+}
+
+/* Serves the program that runs until it has ended. Returns the exit status. */
+static int run_serve(Run *run) {
+        int r;
+
+        bulkhead_set_callback(run->cli->service, on_event, run);
+        r = run_catch_signals(run);
+        if (r < 0)
+                output_error("Cannot catch signals: %s", g_strerror(-r));
+        else if (run->options->terminal)
+                r = run_open_terminal(run);
         if (r < 0) {
-                bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
-                run_finish(run, EXIT_BULKHEAD);
-                return 0;
-        }
-        if (g_strcmp0(process, run->process) == 0)
-                run_end(run, reason, status);
-        return 0;
-}
-
-static int on_owner_changed(Run *run, sd_bus_message *m) {
-        const char *name, *old_owner, *new_owner;
-
-        if (sd_bus_message_read(m, "sss", &name, &old_owner, &new_owner) < 0 || strcmp(name, BUS_NAME) != 0)
-                return 0;
-        if (new_owner[0] != '\0' || g_strcmp0(old_owner, run->service) != 0)
-                return 0;
-        output_error("The Bulkhead service left the bus; how the program ends cannot be told any more");
-        run_finish(run, EXIT_BULKHEAD);
-        return 0;
-}
-
-/* Everything that is no answer. ProcessExited needs no match rule, since it is sent to us alone, and so no
- * round trip before the launch. */
-static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
-        Run *run = userdata;
-
-        (void) ret_error;
-        if (sd_bus_message_is_signal(m, BUS_SANDBOX_INTERFACE, "ProcessExited") > 0)
-                return on_exited_signal(run, m);
-        if (sd_bus_message_is_signal(m, "org.freedesktop.DBus", "NameOwnerChanged") > 0)
-                return on_owner_changed(run, m);
-        if (sd_bus_message_is_signal(m, "org.freedesktop.DBus.Local", "Disconnected") > 0) {
-                output_error(
-                        "The connection to the bus was lost; how the program ends cannot be told any more");
-                run_finish(run, EXIT_BULKHEAD);
-        }
-        return 0;
-}
-
-/* The connection, the loop, and what the loop listens to. */
-static int run_open(Run *run) {
-        int r;
-
-        r = bus_open(run->cli);
-        if (r < 0)
-                return r;
-        if (sd_bus_can_send(run->cli->bus, SD_BUS_TYPE_UNIX_FD) <= 0) {
-                output_error(
-                        "The bus '%s' passes no file descriptors, which a program's input and output need",
-                        run->cli->address);
-                return -EOPNOTSUPP;
-        }
-        r = sd_event_new(&run->event);
-        if (r >= 0)
-                r = run_catch_signals(run);
-        if (r >= 0)
-                r = sd_bus_attach_event(run->cli->bus, run->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r >= 0)
-                r = sd_bus_add_filter(run->cli->bus, NULL, on_message, run);
-        if (r >= 0)
-                r = sd_bus_add_match_async(run->cli->bus, NULL,
-                                           "type='signal',sender='org.freedesktop.DBus',"
-                                           "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
-                                           "arg0='" BUS_NAME "'",
-                                           NULL, NULL, NULL);
-        if (r < 0)
-                output_error("Cannot set up the event loop: %s", g_strerror(-r));
-        return r;
-}
-
-/* True if @reply is no error; else said, and we are finished. */
-static bool run_take_reply(Run *run, sd_bus_message *reply) {
-        const sd_bus_error *error = sd_bus_message_get_error(reply);
-
-        if (error) {
-                bus_explain_failure(run->cli, error, -sd_bus_error_get_errno(error));
-                run_finish(run, bus_error_to_exit_status(error));
-                return false;
-        }
-        run->running = now_usec();
-        g_free(run->service);
-        run->service = g_strdup(sd_bus_message_get_sender(reply));
-        return true;
-}
-
-static void run_reply_is_bad(Run *run, int r) {
-        bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
-        run_finish(run, EXIT_BULKHEAD);
-}
-
-static int on_launched(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        Run *run = userdata;
-        const char *sandbox, *process;
-        uint32_t pid;
-        int r;
-
-        (void) ret_error;
-        if (!run_take_reply(run, reply))
-                return 0;
-        r = sd_bus_message_read(reply, "oou", &sandbox, &process, &pid);
-        if (r < 0) {
-                run_reply_is_bad(run, r);
-                return 0;
-        }
-        run->sandbox = g_strdup(sandbox);
-        run->process = g_strdup(process);
-        return 0;
-}
-
-static int on_waited(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        Run *run = userdata;
-        const sd_bus_error *error = sd_bus_message_get_error(reply);
-        const char *reason;
-        int status;
-        int r;
-
-        (void) ret_error;
-        if (error) {
-                bus_explain_failure(run->cli, error, -sd_bus_error_get_errno(error));
-                run_finish(run, EXIT_BULKHEAD);
-                return 0;
-        }
-        r = sd_bus_message_read(reply, "si", &reason, &status);
-        if (r < 0)
-                run_reply_is_bad(run, r);
-        else
-                run_end(run, reason, status);
-        return 0;
-}
-
-static int on_run(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        Run *run = userdata;
-        g_autoptr(sd_bus_message) call = NULL;
-        const char *process;
-        uint32_t pid;
-        int r;
-
-        (void) ret_error;
-        if (!run_take_reply(run, reply))
-                return 0;
-        r = sd_bus_message_read(reply, "ou", &process, &pid);
-        if (r >= 0) {
-                /* The signal goes to who made the sandbox, and that is not us. */
-                run->process = g_strdup(process);
-                call = bus_new_call(run->cli, run->process, BUS_PROCESS_INTERFACE, "Wait");
-                r = sd_bus_call_async(run->cli->bus, NULL, call, on_waited, run, BUS_TIMEOUT_NONE);
-        }
-        if (r < 0)
-                run_reply_is_bad(run, r);
-        return 0;
-}
-
-static int run_append_stdio(sd_bus_message *m) {
-        static const char *const names[] = { "stdin", "stdout", "stderr" };
-        int r = 0;
-
-        for (int fd = 0; r >= 0 && fd < 3; fd++)
-                r = bus_append_fd(m, names[fd], fd);
-        return r;
-}
-
-static int run_append_launch(Run *run, sd_bus_message *call, char **program) {
-        int r;
-
-        r = sd_bus_message_append(call, "s", run->options->name ? run->options->name : "");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(call, program);
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, SD_BUS_TYPE_ARRAY, "{sv}");
-        if (r >= 0)
-                r = run_options_append_sandbox(run->options, call);
-        if (r >= 0)
-                r = run_options_append_process(run->options, call);
-        if (r >= 0)
-                r = run_append_stdio(call);
-        /* Timings are a property of the sandbox, so it must be there when its program has ended. */
-        if (r >= 0 && (run->options->keep || run->options->timings))
-                r = bus_append_bool(call, "keep", true);
-        if (r >= 0 && !run->options->keep)
-                r = bus_append_bool(call, "bind-to-caller", true);
-        if (r >= 0)
-                r = sd_bus_message_close_container(call);
-        return r;
-}
-
-static int run_append_run(Run *run, sd_bus_message *call, char **program) {
-        int r;
-
-        r = sd_bus_message_append_strv(call, program);
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, SD_BUS_TYPE_ARRAY, "{sv}");
-        if (r >= 0)
-                r = run_options_append_process(run->options, call);
-        if (r >= 0)
-                r = run_append_stdio(call);
-        if (r >= 0)
-                r = sd_bus_message_close_container(call);
-        return r;
-}
-
-/* Sends the call and serves the loop until the program has ended. Returns the exit status. */
-static int run_serve(Run *run, sd_bus_message *call, sd_bus_message_handler_t on_reply) {
-        int r;
-
-        run->asked = now_usec();
-        r = sd_bus_call_async(run->cli->bus, NULL, call, on_reply, run, 0);
-        if (r < 0) {
-                bus_explain_failure(run->cli, &SD_BUS_ERROR_NULL, r);
+                run_kill(run, SIGKILL);
                 return EXIT_BULKHEAD;
         }
         while (!run->finished) {
-                r = sd_event_run(run->event, UINT64_MAX);
+                r = run_turn(run);
                 if (r < 0) {
-                        output_error("The event loop failed: %s", g_strerror(-r));
+                        terminal_restore();
+                        output_error("Cannot wait for the end of the program: %s", g_strerror(-r));
                         return EXIT_BULKHEAD;
                 }
         }
+        if (run->ended != 0)
+                run_drain(run);
+        terminal_restore();
         return run->status;
 }
 
-static int arguments_are_bad(int r) {
-        output_error("An argument cannot be sent over D-Bus: %s (names and values must be UTF-8)",
-                     g_strerror(-r));
-        return EXIT_BULKHEAD;
+/* What goes into the request besides the options. */
+static void run_complete_request(Run *run, unsigned flags) {
+        const char *term = g_getenv("TERM");
+
+        if (!run->options->terminal) {
+                for (int fd = 0; fd < 3; fd++)
+                        (void) bulkhead_request_set_fd(run->options->request, fd, fd);
+        } else {
+                flags |= BULKHEAD_TERMINAL;
+                if (term && *term && !run->options->has_term)
+                        (void) bulkhead_request_set_variable(run->options->request, "TERM", term);
+        }
+        bulkhead_request_set_flags(run->options->request, flags);
+}
+
+/* The answer to the call that starts the program; on failure said, and what to exit with in run->status. */
+static int run_started(Run *run, int r, const BulkheadError *error) {
+        run->running = now_usec();
+        if (r >= 0)
+                return 0;
+        bus_explain_failure(run->cli, error, r);
+        run->status = bus_error_to_exit_status(error);
+        return r;
 }
 
 static json_t *run_read_timings(Run *run) {
-        g_autoptr(sd_bus_message)
-                call = bus_new_call(run->cli, run->sandbox, "org.freedesktop.DBus.Properties", "Get");
-        g_autoptr(sd_bus_message) reply = NULL;
-        json_t *steps = NULL;
+        json_t *properties = bus_get_properties(run->cli, run->sandbox, false);
+        json_t *steps = json_incref(json_object_get(properties, "LaunchTimings"));
 
-        if (sd_bus_message_append(call, "ss", BUS_SANDBOX_INTERFACE, "LaunchTimings") < 0)
-                return NULL;
-        if (bus_call(run->cli, call, 0, &reply) < 0)
-                return NULL;
-        return bus_read_json(reply, &steps) < 0 ? NULL : steps;
+        json_decref(properties);
+        return steps;
 }
 
 static void table_add_timing(Table *table, const char *step, uint64_t usec) {
@@ -412,23 +327,19 @@ static void run_print_timings(Run *run) {
 /* The sandbox goes by itself; Stop answers when nothing of it is left, which is what who types `run` expects
  * of the next line. */
 static void run_wait_until_gone(Run *run) {
-        g_autoptr(sd_bus_message) call = bus_new_call(run->cli, run->sandbox, BUS_SANDBOX_INTERFACE, "Stop");
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
+        g_auto(BulkheadError) error = { 0 };
+        int r = bulkhead_stop(run->cli->service, run->sandbox, 0, &error);
 
-        r = sd_bus_message_append(call, "t", UINT64_C(0));
-        if (r >= 0)
-                r = sd_bus_call(run->cli->bus, call, 0, &error, NULL);
-        if (r < 0 && !bus_error_is_gone(&error) &&
-            !sd_bus_error_has_name(&error, BUS_ERROR_PREFIX "BadState"))
+        if (r < 0 && !bulkhead_error_is(&error, BULKHEAD_ERROR_GONE) && !bulkhead_error_is(&error, "NoSuchSandbox") &&
+            !bulkhead_error_is(&error, "BadState"))
                 bus_explain_failure(run->cli, &error, r);
-        sd_bus_error_free(&error);
 }
 
 int verb_run(Cli *cli, int argc, char **argv) {
         g_auto(RunOptions) options = {};
-        g_auto(Run) run = { .cli = cli, .options = &options };
-        g_autoptr(sd_bus_message) call = NULL;
+        g_auto(Run) run = { .cli = cli, .options = &options, .signal_fd = -1, .relay.fd = -1 };
+        g_auto(BulkheadError) error = { 0 };
+        unsigned flags;
         int status;
         int r;
 
@@ -438,14 +349,18 @@ int verb_run(Cli *cli, int argc, char **argv) {
                 return status;
         if (optind == argc)
                 return options_usage(cli, "Name a program to run");
-
-        if (run_open(&run) < 0)
+        if (bus_open(cli) < 0)
                 return EXIT_BULKHEAD;
-        call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "Launch");
-        r = run_append_launch(&run, call, argv + optind);
-        if (r < 0)
-                return arguments_are_bad(r);
-        status = run_serve(&run, call, on_launched);
+
+        /* Timings are a property of the sandbox, so it must be there when its program has ended. */
+        flags = (options.keep || options.timings ? BULKHEAD_KEEP : 0) | (options.keep ? 0 : BULKHEAD_BIND_TO_CALLER);
+        run_complete_request(&run, flags);
+        run.asked = now_usec();
+        r = bulkhead_launch(cli->service, options.request, (const char *const *) argv + optind, &run.sandbox,
+                            &run.process, NULL, &error);
+        if (run_started(&run, r, &error) < 0)
+                return run.status;
+        status = run_serve(&run);
 
         /* Only a program whose end was told has left a service that still answers. */
         if (run.ended != 0 && options.timings)
@@ -455,13 +370,23 @@ int verb_run(Cli *cli, int argc, char **argv) {
         return status;
 }
 
+/* In the sandbox called @name. */
+static int exec_in(Run *run, const char *name, const char *const *program) {
+        g_auto(BulkheadError) error = { 0 };
+        int r;
+
+        if (bus_open(run->cli) < 0)
+                return EXIT_BULKHEAD;
+        run_complete_request(run, 0);
+        r = bulkhead_run(run->cli->service, name, run->options->request, program, &run->process, NULL, &error);
+        return run_started(run, r, &error) < 0 ? run->status : run_serve(run);
+}
+
 int verb_exec(Cli *cli, int argc, char **argv) {
         g_auto(RunOptions) options = {};
-        g_auto(Run) run = { .cli = cli, .options = &options };
-        g_autoptr(sd_bus_message) call = NULL;
+        g_auto(Run) run = { .cli = cli, .options = &options, .signal_fd = -1, .relay.fd = -1 };
         const char *name;
         int status;
-        int r;
 
         run_options_init(&options, RUN_OPTIONS_PROCESS);
         options_begin();
@@ -474,14 +399,25 @@ int verb_exec(Cli *cli, int argc, char **argv) {
                 return status;
         if (optind == argc)
                 return options_usage(cli, "Name a program to run");
+        return exec_in(&run, name, (const char *const *) argv + optind);
+}
 
-        if (run_open(&run) < 0)
-                return EXIT_BULKHEAD;
-        if (bus_find_sandbox(cli, name, &run.sandbox) < 0)
-                return EXIT_BULKHEAD;
-        call = bus_new_call(cli, run.sandbox, BUS_SANDBOX_INTERFACE, "Run");
-        r = run_append_run(&run, call, argv + optind);
-        if (r < 0)
-                return arguments_are_bad(r);
-        return run_serve(&run, call, on_run);
+int verb_shell(Cli *cli, int argc, char **argv) {
+        static const char *const usual[] = { "/bin/sh", NULL };
+        g_auto(RunOptions) options = {};
+        g_auto(Run) run = { .cli = cli, .options = &options, .signal_fd = -1, .relay.fd = -1 };
+        const char *name;
+        int status;
+
+        run_options_init(&options, RUN_OPTIONS_PROCESS);
+        options_begin();
+        if (run_options_read(&options, cli, argc, argv, &status) != 0)
+                return status;
+        if (optind == argc)
+                return options_usage(cli, "Name a sandbox");
+        name = argv[optind++];
+        if (run_options_read(&options, cli, argc, argv, &status) != 0)
+                return status;
+        options.terminal = true;
+        return exec_in(&run, name, optind < argc ? (const char *const *) argv + optind : usual);
 }

@@ -1,56 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * create, grant, revoke, freeze, thaw, kill, stop: verbs that change a sandbox
+ * create, grant, revoke, mount, unmount, freeze, thaw, kill, stop: verbs that change a sandbox
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/run-options.h"
 
-static int status_of(int r) {
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+/* EXIT_SUCCESS, or after a failure what it was. */
+static int status_of_call(const Cli *cli, int r, const BulkheadError *error) {
+        if (r >= 0)
+                return EXIT_SUCCESS;
+        bus_explain_failure(cli, error, r);
+        return EXIT_FAILURE;
 }
 
 static int sandbox_print_name(Cli *cli, const char *path) {
-        g_autofree char *name = NULL;
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
+        json_t *properties = bus_get_properties(cli, path, false);
+        const char *name = json_string_value(json_object_get(properties, "Name"));
 
-        r = sd_bus_get_property_string(cli->bus, BUS_NAME, path, BUS_SANDBOX_INTERFACE, "Name", &error,
-                                       &name);
-        if (r < 0)
-                bus_explain_failure(cli, &error, r);
-        else if (cli->json)
-                output_json(json_pack("{s:s, s:s}", "name", name, "path", path), stdout);
+        if (!properties)
+                return EXIT_FAILURE;
+        if (cli->json)
+                output_json(json_pack("{s:s, s:s}", "name", name ?: "", "path", path), stdout);
         else
-                printf("%s\n", name);
-        sd_bus_error_free(&error);
-        return r;
-}
-
-static int create_append(const RunOptions *options, sd_bus_message *call) {
-        int r;
-
-        r = sd_bus_message_append(call, "s", options->name ? options->name : "");
-        if (r >= 0)
-                r = sd_bus_message_open_container(call, SD_BUS_TYPE_ARRAY, "{sv}");
-        if (r >= 0)
-                r = run_options_append_sandbox(options, call);
-        if (r >= 0)
-                r = sd_bus_message_close_container(call);
-        return r;
+                printf("%s\n", name ?: "");
+        json_decref(properties);
+        return EXIT_SUCCESS;
 }
 
 int verb_create(Cli *cli, int argc, char **argv) {
         g_auto(RunOptions) options = {};
-        g_autoptr(sd_bus_message) call = NULL;
-        g_autoptr(sd_bus_message) reply = NULL;
-        const char *path;
+        g_auto(BulkheadError) error = { 0 };
+        g_autofree char *path = NULL;
         int status;
         int r;
 
@@ -65,74 +55,96 @@ int verb_create(Cli *cli, int argc, char **argv) {
 
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "CreateSandbox");
-        r = create_append(&options, call);
-        if (r < 0)
-                return status_of(bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r));
-        r = bus_call(cli, call, 0, &reply);
-        if (r < 0)
-                return EXIT_FAILURE;
-        r = sd_bus_message_read(reply, "o", &path);
-        if (r < 0)
-                return status_of(bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r));
-        return status_of(sandbox_print_name(cli, path));
+        r = bulkhead_create(cli->service, options.request, &path, &error);
+        return r < 0 ? status_of_call(cli, r, &error) : sandbox_print_name(cli, path);
 }
 
-/* Calls @member with the names of capabilities behind the sandbox's name. */
-static int capabilities_change(Cli *cli, int argc, char **argv, const char *member) {
-        g_autoptr(sd_bus_message) call = NULL;
-        g_autofree char *path = NULL;
+static int capabilities_change(Cli *cli, int argc, char **argv,
+                               int (*change)(Bulkhead *, const char *, const char *const *, BulkheadError *)) {
+        g_auto(BulkheadError) error = { 0 };
         int status;
-        int r;
 
         if (options_only_global(cli, argc, argv, 2, -1, &status) != 0)
                 return status;
-        if (bus_open(cli) < 0 || bus_find_sandbox(cli, argv[optind], &path) < 0)
+        if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        call = bus_new_call(cli, path, BUS_SANDBOX_INTERFACE, member);
-        r = sd_bus_message_append_strv(call, argv + optind + 1);
-        if (r < 0)
-                return status_of(bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r));
-        return status_of(bus_call(cli, call, 0, NULL));
+        return status_of_call(
+                cli, change(cli->service, argv[optind], (const char *const *) argv + optind + 1, &error), &error);
 }
 
 int verb_grant(Cli *cli, int argc, char **argv) {
-        return capabilities_change(cli, argc, argv, "Grant");
+        return capabilities_change(cli, argc, argv, bulkhead_grant);
 }
 
 int verb_revoke(Cli *cli, int argc, char **argv) {
-        return capabilities_change(cli, argc, argv, "Revoke");
+        return capabilities_change(cli, argc, argv, bulkhead_revoke);
 }
 
-/* Calls @member, which takes nothing, on each sandbox named; goes on after a failure. */
-static int sandboxes_call(Cli *cli, int argc, char **argv, const char *member) {
+/* Root's is a path, which the service resolves; what others show they open themselves, so that the service need not
+ * wonder whether they may. */
+int verb_mount(Cli *cli, int argc, char **argv) {
+        g_auto(BulkheadError) error = { 0 };
+        g_auto(Bind) bind = { 0 };
+        int status, fd;
+        int r;
+
+        if (options_only_global(cli, argc, argv, 2, 2, &status) != 0)
+                return status;
+        if (!bind_parse(argv[optind + 1], &bind))
+                return options_usage(cli, "Expected SOURCE:TARGET or SOURCE:TARGET:rw with an absolute TARGET, not '%s'",
+                                     argv[optind + 1]);
+        if (bus_open(cli) < 0)
+                return EXIT_FAILURE;
+        if (geteuid() == 0) {
+                r = bulkhead_mount(cli->service, argv[optind], bind.source, bind.target, bind.flags, &error);
+                return status_of_call(cli, r, &error);
+        }
+        fd = open(bind.source, O_PATH | O_CLOEXEC);
+        if (fd < 0) {
+                output_error("Cannot open '%s': %s", bind.source, g_strerror(errno));
+                return EXIT_FAILURE;
+        }
+        r = bulkhead_mount_fd(cli->service, argv[optind], fd, bind.target, bind.flags, &error);
+        (void) close(fd);
+        return status_of_call(cli, r, &error);
+}
+
+int verb_unmount(Cli *cli, int argc, char **argv) {
+        g_auto(BulkheadError) error = { 0 };
+        int status;
+
+        if (options_only_global(cli, argc, argv, 2, 2, &status) != 0)
+                return status;
+        if (bus_open(cli) < 0)
+                return EXIT_FAILURE;
+        return status_of_call(cli, bulkhead_unmount(cli->service, argv[optind], argv[optind + 1], &error), &error);
+}
+
+/* On each sandbox named; goes on after a failure. */
+static int sandboxes_call(Cli *cli, int argc, char **argv,
+                          int (*call)(Bulkhead *, const char *, BulkheadError *)) {
         int status;
 
         if (options_only_global(cli, argc, argv, 1, -1, &status) != 0)
                 return status;
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
+        status = EXIT_SUCCESS;
         for (int i = optind; i < argc; i++) {
-                g_autoptr(sd_bus_message) call = NULL;
-                g_autofree char *path = NULL;
+                g_auto(BulkheadError) error = { 0 };
 
-                if (bus_find_sandbox(cli, argv[i], &path) < 0) {
-                        status = EXIT_FAILURE;
-                        continue;
-                }
-                call = bus_new_call(cli, path, BUS_SANDBOX_INTERFACE, member);
-                if (bus_call(cli, call, 0, NULL) < 0)
+                if (status_of_call(cli, call(cli->service, argv[i], &error), &error) != EXIT_SUCCESS)
                         status = EXIT_FAILURE;
         }
         return status;
 }
 
 int verb_freeze(Cli *cli, int argc, char **argv) {
-        return sandboxes_call(cli, argc, argv, "Freeze");
+        return sandboxes_call(cli, argc, argv, bulkhead_freeze);
 }
 
 int verb_thaw(Cli *cli, int argc, char **argv) {
-        return sandboxes_call(cli, argc, argv, "Thaw");
+        return sandboxes_call(cli, argc, argv, bulkhead_thaw);
 }
 
 /* "TERM", "SIGTERM", "term" or "15"; -1 for anything else. */
@@ -153,10 +165,9 @@ static int signal_from_string(const char *word) {
 
 int verb_kill(Cli *cli, int argc, char **argv) {
         static const struct option own[] = { { "signal", required_argument, NULL, 's' }, {} };
-        g_autoptr(sd_bus_message) call = NULL;
-        g_autofree char *path = NULL;
+        g_auto(BulkheadError) error = { 0 };
         int number = SIGTERM;
-        int c, r;
+        int c;
 
         options_begin();
         while ((c = options_next(cli, argc, argv, "s:", own)) != OPTIONS_END) {
@@ -172,49 +183,34 @@ int verb_kill(Cli *cli, int argc, char **argv) {
         }
         if (argc - optind != 1)
                 return options_usage(cli, "Name one sandbox");
-        if (bus_open(cli) < 0 || bus_find_sandbox(cli, argv[optind], &path) < 0)
+        if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        call = bus_new_call(cli, path, BUS_SANDBOX_INTERFACE, "Kill");
-        r = sd_bus_message_append(call, "i", number);
-        if (r < 0)
-                return status_of(bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r));
-        return status_of(bus_call(cli, call, 0, NULL));
+        return status_of_call(cli, bulkhead_kill(cli->service, argv[optind], number, &error), &error);
 }
 
 /* @may_be_gone: a sandbox that has gone by itself meanwhile is what was wanted. */
-static int sandbox_stop(Cli *cli, const char *path, bool may_be_gone) {
-        g_autoptr(sd_bus_message) call = bus_new_call(cli, path, BUS_SANDBOX_INTERFACE, "Stop");
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
+static int sandbox_stop(Cli *cli, const char *sandbox, bool may_be_gone) {
+        g_auto(BulkheadError) error = { 0 };
+        int r = bulkhead_stop(cli->service, sandbox, 0, &error);
 
-        /* 0 = the template's timeout, however long that is; so this side sets none. */
-        r = sd_bus_message_append(call, "t", UINT64_C(0));
-        if (r >= 0)
-                r = sd_bus_call(cli->bus, call, BUS_TIMEOUT_NONE, &error, NULL);
-        if (r < 0 && may_be_gone && bus_error_is_gone(&error))
-                r = 0;
-        if (r < 0)
-                bus_explain_failure(cli, &error, r);
-        sd_bus_error_free(&error);
-        return r;
+        if (r < 0 && may_be_gone &&
+            (bulkhead_error_is(&error, BULKHEAD_ERROR_GONE) || bulkhead_error_is(&error, "NoSuchSandbox")))
+                return EXIT_SUCCESS;
+        return status_of_call(cli, r, &error);
 }
 
 static int sandboxes_stop_all(Cli *cli) {
-        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "ListSandboxes");
-        g_autoptr(sd_bus_message) reply = NULL;
-        const char *name, *state, *path;
+        g_auto(BulkheadError) error = { 0 };
+        BulkheadSandbox **sandboxes = NULL;
         int status = EXIT_SUCCESS;
-        int r;
+        int r = bulkhead_list(cli->service, &sandboxes, &error);
 
-        r = bus_call(cli, call, 0, &reply);
         if (r < 0)
-                return EXIT_FAILURE;
-        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(sso)");
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(sso)", &name, &state, &path)) > 0)
-                if (sandbox_stop(cli, path, true) < 0)
+                return status_of_call(cli, r, &error);
+        for (size_t i = 0; sandboxes[i]; i++)
+                if (sandbox_stop(cli, sandboxes[i]->path, true) != EXIT_SUCCESS)
                         status = EXIT_FAILURE;
-        if (r < 0)
-                return status_of(bus_explain_failure(cli, &SD_BUS_ERROR_NULL, r));
+        bulkhead_sandboxes_free(sandboxes);
         return status;
 }
 
@@ -241,11 +237,8 @@ int verb_stop(Cli *cli, int argc, char **argv) {
         if (all)
                 return sandboxes_stop_all(cli);
 
-        for (int i = optind; i < argc; i++) {
-                g_autofree char *path = NULL;
-
-                if (bus_find_sandbox(cli, argv[i], &path) < 0 || sandbox_stop(cli, path, false) < 0)
+        for (int i = optind; i < argc; i++)
+                if (sandbox_stop(cli, argv[i], false) != EXIT_SUCCESS)
                         status = EXIT_FAILURE;
-        }
         return status;
 }

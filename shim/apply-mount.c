@@ -107,8 +107,9 @@ static int open_source(Applier *applier, const PlanItem *item) {
                 folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (folder_fd < 0)
                         return -errno;
-                source_fd = fs_open_in(folder_fd, strcmp(folder, "/") == 0 ? source : source + strlen(folder),
-                                       O_PATH, 0, RESOLVE_NO_SYMLINKS);
+                if (strcmp(folder, "/") != 0)
+                        source += strlen(folder);
+                source_fd = fs_open_in(folder_fd, *source ? source : "/", O_PATH, 0, RESOLVE_NO_SYMLINKS);
                 if (source_fd < 0)
                         return source_fd;
                 fd = open_tree(source_fd, "", flags | AT_EMPTY_PATH);

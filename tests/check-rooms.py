@@ -227,7 +227,7 @@ PLANTED = (
      [("dbus/bad.c", 2, "may not include gateways/")]),
     ("cli sees the service", "cli/bad.c", '#include "service/manager.h"\n',
      [("cli/bad.c", 2, "may not include service/")]),
-    ("lib sees the command line", "lib/bad.c", '#include "cli/bus.h"\n', [("lib/bad.c", 2, "may not include cli/")]),
+    ("lib sees the service's bus", "lib/bad.c", '#include "dbus/bus.h"\n', [("lib/bad.c", 2, "may not include dbus/")]),
     ("lib sees util", "lib/bad.c", '#include "util/a.h"\n', [("lib/bad.c", 2, "may not include util/")]),
     ("init sees more than wire", "init/bad.c", '#include "util/a.h"\n#include "config.h"\n',
      [("init/bad.c", 2, "may not include util/"), ("init/bad.c", 3, "nothing but")]),

@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "cli/run-options.h"
+#include "lib/bulkhead-private.h"
 #include "message.h"
 
 static const Verb verb = { .name = "run", .synopsis = "", .summary = "For a test" };
@@ -19,52 +20,57 @@ typedef struct Case {
         const char *line; /* words with blanks between them */
         RunOptionsFor wanted;
         int status;          /* of a wrong use, or 0 */
-        const char *sandbox; /* options as JSON */
-        const char *process;
+        const char *sent;    /* options as JSON */
         const char *rest; /* the first other argument, or NULL */
 } Case;
 
 static const Case cases[] = {
-        { "nothing", "run", RUN_OPTIONS_BOTH, 0, "{}", "{}", NULL },
-        { "a program and its options", "run ls -c x", RUN_OPTIONS_BOTH, 0, "{}", "{}", "ls" },
-        { "two dashes", "run -- -c", RUN_OPTIONS_BOTH, 0, "{}", "{}", "-c" },
-        { "all of them", "run -c a --capability=b,c -t t -w /x -u 1:2 -e A=1 -i --name n --keep --timings p",
-          RUN_OPTIONS_BOTH, 0, "{\"capabilities\":[\"a\",\"b,c\"],\"template\":\"t\"}",
-          "{\"environment\":{\"A\":\"1\"},\"working-directory\":\"/x\",\"user\":\"1:2\"}", "p" },
-        { "a variable twice", "run -e A=1 -e AB=2 -e A=3= p", RUN_OPTIONS_BOTH, 0, "{}",
+        { "nothing", "run", RUN_OPTIONS_BOTH, 0, "{}", NULL },
+        { "a program and its options", "run ls -c x", RUN_OPTIONS_BOTH, 0, "{}", "ls" },
+        { "two dashes", "run -- -c", RUN_OPTIONS_BOTH, 0, "{}", "-c" },
+        { "all of them",
+          "run -c a --capability=b,c -t t -w /x -u 1:2 -e A=1 -i -T -b /s:/d:rw --name n --keep --timings p",
+          RUN_OPTIONS_BOTH, 0,
+          "{\"environment\":{\"A\":\"1\"},\"capabilities\":[\"a\",\"b,c\"],\"template\":\"t\",\"mounts\":[[\"/s\",\"/d\",1]],"
+          "\"working-directory\":\"/x\",\"user\":\"1:2\"}",
+          "p" },
+        { "a variable twice", "run -e A=1 -e AB=2 -e A=3= p", RUN_OPTIONS_BOTH, 0,
           "{\"environment\":{\"A\":\"3=\",\"AB\":\"2\"}}", "p" },
-        { "an empty value", "run -e A= p", RUN_OPTIONS_BOTH, 0, "{}", "{\"environment\":{\"A\":\"\"}}", "p" },
-        { "the environment of a sandbox", "run -e A=1", RUN_OPTIONS_SANDBOX, 0,
-          "{\"environment\":{\"A\":\"1\"}}", NULL, NULL },
-        { "global options behind the verb", "run --json --quiet --bus=session p", RUN_OPTIONS_BOTH, 0, "{}",
-          "{}", "p" },
-        { "no name of a variable", "run -e =1 p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "no value of a variable", "run -e A p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "a relative folder", "run -w x p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "an unknown letter", "run -Z p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "an unknown word", "run --zzz p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "a value too much", "run --keep=1 p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "a value too few", "run -c", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "a terminal", "run -T p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "a bind", "run -b /a:/b p", RUN_OPTIONS_BOTH, 2, NULL, NULL, NULL },
-        { "a capability for a process", "run -c a p", RUN_OPTIONS_PROCESS, 2, NULL, NULL, NULL },
-        { "keep for a process", "run --keep p", RUN_OPTIONS_PROCESS, 2, NULL, NULL, NULL },
-        { "a folder for a sandbox", "run -w /x", RUN_OPTIONS_SANDBOX, 2, NULL, NULL, NULL },
-        { "a user for a sandbox", "run -u 1", RUN_OPTIONS_SANDBOX, 2, NULL, NULL, NULL },
+        { "an empty value", "run -e A= p", RUN_OPTIONS_BOTH, 0, "{\"environment\":{\"A\":\"\"}}", "p" },
+        { "the environment of a sandbox", "run -e A=1", RUN_OPTIONS_SANDBOX, 0, "{\"environment\":{\"A\":\"1\"}}", NULL },
+        { "two binds", "run -b /a:/b --bind /c/../d:/e p", RUN_OPTIONS_BOTH, 0,
+          "{\"mounts\":[[\"/a\",\"/b\",0],[\"/d\",\"/e\",0]]}", "p" },
+        { "global options behind the verb", "run --json --quiet --bus=session p", RUN_OPTIONS_BOTH, 0, "{}", "p" },
+        { "no name of a variable", "run -e =1 p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "no value of a variable", "run -e A p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a relative folder", "run -w x p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "an unknown letter", "run -Z p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "an unknown word", "run --zzz p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a value too much", "run --keep=1 p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a value too few", "run -c", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a bind without a target", "run -b /a p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a bind to a relative target", "run -b /a:b p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a bind of nothing", "run -b :/b p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a bind with a misspelt mode", "run -b /a:/b:wr p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
+        { "a capability for a process", "run -c a p", RUN_OPTIONS_PROCESS, 2, NULL, NULL },
+        { "keep for a process", "run --keep p", RUN_OPTIONS_PROCESS, 2, NULL, NULL },
+        { "a bind for a process", "run -b /a:/b p", RUN_OPTIONS_PROCESS, 2, NULL, NULL },
+        { "a folder for a sandbox", "run -w /x", RUN_OPTIONS_SANDBOX, 2, NULL, NULL },
+        { "a user for a sandbox", "run -u 1", RUN_OPTIONS_SANDBOX, 2, NULL, NULL },
+        { "a terminal for a sandbox", "run -T", RUN_OPTIONS_SANDBOX, 2, NULL, NULL },
 };
 
-static void check_sent(const Case *test, const RunOptions *options,
-                       int (*append)(const RunOptions *, sd_bus_message *), const char *expected) {
+static void check_sent(const Case *test, const RunOptions *options) {
+        RequestPart parts = (options->wanted & RUN_OPTIONS_SANDBOX ? REQUEST_SANDBOX : 0) |
+                            (options->wanted & RUN_OPTIONS_PROCESS ? REQUEST_PROCESS : 0);
         TestMessage message = {};
         char *text;
 
         test_message_open(&message);
-        assert_true(sd_bus_message_open_container(message.m, SD_BUS_TYPE_ARRAY, "{sv}") >= 0);
-        assert_true(append(options, message.m) >= 0);
-        assert_true(sd_bus_message_close_container(message.m) >= 0);
+        assert_true(bulkhead_request_append(options->request, parts, message.m) >= 0);
         text = test_message_to_json(&message);
-        if (strcmp(text, expected) != 0)
-                fail_msg("%s: %s is sent, expected %s", test->name, text, expected);
+        if (strcmp(text, test->sent) != 0)
+                fail_msg("%s: %s is sent, expected %s", test->name, text, test->sent);
         free(text);
         test_message_close(&message);
 }
@@ -86,14 +92,12 @@ static void test_cases(void **state G_GNUC_UNUSED) {
                 if (g_strcmp0(argv[optind], cases[i].rest) != 0)
                         fail_msg("%s: '%s' comes next, expected '%s'", cases[i].name, argv[optind],
                                  cases[i].rest);
-                check_sent(&cases[i], &options, run_options_append_sandbox, cases[i].sandbox);
-                if (cases[i].process)
-                        check_sent(&cases[i], &options, run_options_append_process, cases[i].process);
+                check_sent(&cases[i], &options);
         }
 }
 
 static void test_flags(void **state G_GNUC_UNUSED) {
-        g_auto(GStrv) argv = g_strsplit("run --json --quiet --bus x --root /r --name n --keep --timings p",
+        g_auto(GStrv) argv = g_strsplit("run --json --quiet --bus x --root /r --name n --keep --timings -T -e TERM=a p",
                                         " ", -1);
         g_auto(RunOptions) options = {};
         Cli cli = { .address = "system", .verb = &verb };
@@ -102,10 +106,10 @@ static void test_flags(void **state G_GNUC_UNUSED) {
         run_options_init(&options, RUN_OPTIONS_BOTH);
         options_begin();
         assert_int_equal(run_options_read(&options, &cli, (int) g_strv_length(argv), argv, &status), 0);
-        assert_true(cli.json && cli.quiet && options.keep && options.timings);
+        assert_true(cli.json && cli.quiet && options.keep && options.timings && options.terminal && options.has_term);
         assert_string_equal(cli.address, "x");
         assert_string_equal(cli.root, "/r");
-        assert_string_equal(options.name, "n");
+        assert_string_equal(bulkhead_request_get_name(options.request), "n");
 }
 
 /* exec NAME OPTION... PROGRAM: reading goes on behind the name. */
@@ -121,8 +125,7 @@ static void test_twice(void **state G_GNUC_UNUSED) {
         assert_string_equal(argv[optind++], "maps");
         assert_int_equal(run_options_read(&options, &cli, argc, argv, &status), 0);
         assert_string_equal(argv[optind], "ls");
-        assert_string_equal(options.user, "1");
-        assert_string_equal(options.directory, "/x");
+        check_sent(&(Case){ .name = "twice", .sent = "{\"working-directory\":\"/x\",\"user\":\"1\"}" }, &options);
 }
 
 static void test_help(void **state G_GNUC_UNUSED) {
