@@ -105,11 +105,14 @@ static void answer_result(Shim *shim, uint32_t serial, int r, const Error *error
 
 /* A program's terminal goes along with the news that it runs, and nowhere if it does not. */
 static void answer_run(Shim *shim, uint32_t serial, uint32_t run, const Error *error, pid_t pid) {
-        int *terminal = g_hash_table_lookup(shim->terminals, GUINT_TO_POINTER(run));
         WireWriter writer = WIRE_WRITER_NULL;
+        int *terminal;
 
+        if (error) /* before the answer, after which nothing of the program may be left */
+                g_hash_table_remove(shim->terminals, GUINT_TO_POINTER(run));
+        terminal = g_hash_table_lookup(shim->terminals, GUINT_TO_POINTER(run));
         shim_ran_put(&writer, run, error, pid);
-        send_with_fds(shim, SHIM_RAN, serial, &writer, terminal, terminal && !error ? 1 : 0);
+        send_with_fds(shim, SHIM_RAN, serial, &writer, terminal, terminal ? 1 : 0);
         g_hash_table_remove(shim->terminals, GUINT_TO_POINTER(run));
 }
 
