@@ -598,7 +598,8 @@ static int unknown_capability(const Store *store, const char *name, Error *error
         if (nearest)
                 return error_setf(error, ERROR_UNKNOWN_CAPABILITY,
                                   "Unknown capability '%s'; did you mean '%s'", name, nearest);
-        return error_setf(error, ERROR_UNKNOWN_CAPABILITY, "Unknown capability '%s'", name);
+        return error_setf(error, ERROR_UNKNOWN_CAPABILITY, "Unknown capability '%.*s'", CAPABILITY_NAME_MAX,
+                          name);
 }
 
 /* Adds @capability unless it is there. */

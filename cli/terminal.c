@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -83,8 +82,6 @@ bool terminal_get_size(uint16_t *ret_rows, uint16_t *ret_columns) {
 
 void relay_init(Relay *relay, int fd) {
         *relay = (Relay){ .fd = fd };
-        /* Nobody else reads or writes this end; a program that does not read must not stop us from reading. */
-        (void) fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
 }
 
 void relay_done(Relay *relay) {

@@ -21,7 +21,8 @@ void terminal_restore(void);
 /* False if neither output nor input is a terminal that knows its size. */
 bool terminal_get_size(uint16_t *ret_rows, uint16_t *ret_columns);
 
-/* Copies between our standard input and output and @fd, the other end of a program's terminal. */
+/* Copies between our standard input and output and @fd, the other end of a program's terminal, which is non-blocking:
+ * a program that does not read must not stop us from reading. */
 typedef struct Relay {
         int fd; /* owned; -1 when its program has closed it */
         bool input_ended;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "dbus/bus-error.h"
 
+#include <string.h>
+
+#include "util/limits.h"
+
 static const char *const bus_error_names[_ERROR_CODE_MAX] = {
         [ERROR_SYSTEM] = SD_BUS_ERROR_FAILED,
         [ERROR_INVALID_ARGS] = SD_BUS_ERROR_INVALID_ARGS,
@@ -27,10 +31,18 @@ const char *bus_error_get_name(ErrorCode code) {
         return bus_error_names[code];
 }
 
-/* The bus takes UTF-8 only, and an error may quote a file name or a string that was cut. */
+/* The bus takes UTF-8 only, and an error may quote a file name or a string that was cut. What is quoted may also be
+ * as long as a message: its middle is left out, since the last words tell the reason. */
 static char *error_text(const Error *error) {
         g_autofree char *text = error_format(error);
+        size_t size = strlen(text);
 
+        if (size > BUS_ERROR_MAX) {
+                char *cut = g_strdup_printf("%.*s [...] %s", BUS_ERROR_MAX / 2, text, text + size - BUS_ERROR_MAX / 2);
+
+                g_free(text);
+                text = cut;
+        }
         return g_utf8_make_valid(text, -1);
 }
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/bulkhead-private.h"
 
@@ -429,8 +430,10 @@ BULKHEAD_EXPORT int bulkhead_open_terminal(Bulkhead *bulkhead, const char *proce
         if (r < 0)
                 return bulkhead_error_message(error, r, "The answer");
         fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (fd < 0) {
+        if (fd < 0 || fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0) {
                 r = -errno;
+                if (fd >= 0)
+                        (void) close(fd);
                 return bulkhead_error_set(error, r, BULKHEAD_ERROR_FAILED, "Cannot keep the terminal: %s",
                                           g_strerror(-r));
         }

@@ -132,7 +132,8 @@ int bulkhead_stop(Bulkhead *bulkhead, const char *sandbox, uint64_t timeout_usec
 int bulkhead_wait(Bulkhead *bulkhead, const char *process, uint64_t timeout_usec, char **ret_reason, int *ret_status,
                   BulkheadError *error);
 
-/* The other end of the terminal of a program of BULKHEAD_TERMINAL, close-on-exec, as *ret_fd; and its size. */
+/* The other end of the terminal of a program of BULKHEAD_TERMINAL, close-on-exec and non-blocking, as *ret_fd: read(2)
+ * gives EIO when nobody inside has the terminal any more and everything was read. And its size. */
 int bulkhead_open_terminal(Bulkhead *bulkhead, const char *process, int *ret_fd, BulkheadError *error);
 int bulkhead_resize(Bulkhead *bulkhead, const char *process, uint16_t rows, uint16_t columns, BulkheadError *error);
 

@@ -17,8 +17,10 @@
 #include "config.h"
 #include "dbus/bus.h"
 #include "service/manager.h"
+#include "service/report.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/message-id.h"
 #include "util/places.h"
 
 typedef struct Arguments {
@@ -182,7 +184,7 @@ static int service_run(const Arguments *arguments, const Places *places, const S
         r = bus_new(service.event, arguments->bus ?: settings->bus, manager, &bus, error);
         if (r < 0)
                 return r;
-        (void) sd_notify(0, "READY=1");
+        manager_set_ready(manager);
         log_info("Ready on the bus '%s'", arguments->bus ?: settings->bus);
         r = sd_event_loop(service.event);
         if (r < 0)
@@ -219,11 +221,8 @@ int main(int argc, char **argv) {
         }
         settings = settings_load(arguments.config ?: places->config_file, places->config_folder);
         settings_resolve(settings);
-        for (guint i = 0; i < settings->findings->len; i++) {
-                g_autofree char *text = finding_format(settings->findings->pdata[i]);
-
-                log_warning("%s", text);
-        }
+        for (guint i = 0; i < settings->findings->len; i++)
+                report_finding(settings->findings->pdata[i], MESSAGE_SETTINGS_FINDING);
         r = service_run(&arguments, places, settings, &error);
         if (r < 0)
                 log_failure(LOG_ERR, &error, "Cannot go on");

@@ -11,11 +11,13 @@
 #include "service/policy.h"
 #include "service/pool.h"
 #include "service/process-private.h"
+#include "service/report.h"
 #include "service/sandbox-name.h"
 #include "service/sandbox-private.h"
 #include "util/fs.h"
 #include "util/limits.h"
 #include "util/log.h"
+#include "util/message-id.h"
 
 struct Manager {
         sd_event *event;          /* owned reference */
@@ -26,6 +28,7 @@ struct Manager {
         IdPool *ids;              /* owned */
         ShimHost host;
         Pool *pool;            /* owned */
+        Report *report;        /* owned */
         GHashTable *sandboxes; /* "uid:name" -> owned Sandbox */
         GHashTable *processes; /* number -> owned Process */
         uint32_t last_process;
@@ -80,11 +83,17 @@ static int manager_make_folders(const Places *places, Error *error) {
 static void log_findings(const Store *store) {
         const GPtrArray *findings = store_get_findings(store);
 
-        for (guint i = 0; i < findings->len; i++) {
-                g_autofree char *text = finding_format(findings->pdata[i]);
+        for (guint i = 0; i < findings->len; i++)
+                report_finding(findings->pdata[i], MESSAGE_MANIFEST_FINDING);
+}
 
-                log_warning("%s", text);
-        }
+/* The unit's status. */
+static char *manager_describe(const void *userdata) {
+        const Manager *manager = userdata;
+
+        return g_strdup_printf("%u sandboxes, %u spare shims, %u warnings",
+                               g_hash_table_size(manager->sandboxes), pool_get_size(manager->pool),
+                               manager->settings->findings->len + store_get_findings(manager->store)->len);
 }
 
 int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret,
@@ -113,6 +122,7 @@ int manager_new(sd_event *event, const Places *places, const Settings *settings,
                                     .last_number = find_last_number(places->sandboxes_folder) };
         manager->pool = pool_new(&manager->host, settings->spare_shims, on_pool_drained, manager);
         pool_refill(manager->pool);
+        manager->report = report_new(event, manager_describe, manager);
         *ret = g_steal_pointer(&manager);
         return 0;
 }
@@ -121,6 +131,7 @@ void manager_free(Manager *manager) {
         if (!manager)
                 return;
         manager->events = NULL;
+        g_clear_pointer(&manager->report, report_free);
         g_clear_pointer(&manager->sandboxes, g_hash_table_unref);
         g_clear_pointer(&manager->processes, g_hash_table_unref);
         g_clear_pointer(&manager->pool, pool_free);
@@ -264,14 +275,17 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
 int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone created, void *userdata,
                    Sandbox **ret, Error *error) {
         g_autoptr(Sandbox) sandbox = NULL;
+        g_auto(Error) failure = ERROR_NULL;
         ShimClient *shim;
         int r;
 
         if (manager->stopping)
                 return error_setf(error, ERROR_BAD_STATE, "The service is stopping");
-        r = manager_prepare(manager, request, &sandbox, error);
-        if (r < 0)
-                return r;
+        r = manager_prepare(manager, request, &sandbox, &failure);
+        if (r < 0) {
+                report_refusal(request->name, request->capabilities, &failure);
+                return error_move(error, &failure);
+        }
         shim = pool_take(manager->pool, &sandbox_shim_events, sandbox);
         if (!shim) {
                 r = shim_client_spawn(&manager->host, &sandbox_shim_events, sandbox, &shim, error);
@@ -284,6 +298,7 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                             sandbox);
         if (manager->events)
                 manager->events->sandbox_added(manager->events_userdata, sandbox);
+        report_changed(manager->report);
         sandbox_start(sandbox, shim, created, userdata);
         *ret = g_steal_pointer(&sandbox);
         return 0;
@@ -302,6 +317,7 @@ void manager_forget_sandbox(Manager *manager, Sandbox *sandbox) {
         (void) g_hash_table_steal_extended(manager->sandboxes, key, &stolen_key, NULL);
         g_free(stolen_key);
         id_pool_give_back(manager->ids, sandbox->spec->id_base);
+        report_changed(manager->report);
         if (manager->events)
                 manager->events->sandbox_removed(manager->events_userdata, sandbox);
 }
@@ -467,13 +483,20 @@ guint manager_count_spares(const Manager *manager) {
 
 /* ---- store ---- */
 
-void manager_reload(Manager *manager) {
-        Store *store = store_load(manager->places);
+void manager_set_ready(Manager *manager) {
+        report_ready(manager->report);
+}
 
+void manager_reload(Manager *manager) {
+        Store *store;
+
+        report_reloading(manager->report);
+        store = store_load(manager->places);
         store_unref(manager->store);
         manager->store = store;
         log_findings(store);
         log_info("Reloaded manifests and templates");
+        report_ready(manager->report);
 }
 
 const Store *manager_get_store(const Manager *manager) {

@@ -46,7 +46,10 @@ GPtrArray *manager_list_processes(const Manager *manager); /* of Process, by num
 guint manager_count_sandboxes(const Manager *manager);
 guint manager_count_spares(const Manager *manager);
 
-/* Manifests and templates anew; what runs keeps what it has. */
+/* All that is needed is there: tells systemd. */
+void manager_set_ready(Manager *manager);
+
+/* Manifests and templates anew; what runs keeps what it has. Tells systemd before and after. */
 void manager_reload(Manager *manager);
 const Store *manager_get_store(const Manager *manager);
 /* Findings of settings and store as sentences; caller unrefs. */

@@ -11,6 +11,7 @@
 #include "capabilities/store.h"
 #include "service/manager-private.h"
 #include "service/policy.h"
+#include "service/report.h"
 #include "service/sandbox-private.h"
 #include "util/cleanup.h"
 #include "util/limits.h"
@@ -241,10 +242,17 @@ static void change_take_effect(Sandbox *sandbox, Change *change) {
 
 static void sandbox_continue_changes(Sandbox *sandbox);
 
+static void change_report(const Sandbox *sandbox, const Change *change, const Error *error) {
+        if (change->verb == SANDBOX_GRANT || change->verb == SANDBOX_SET_CAPABILITIES)
+                report_refusal(sandbox->spec->name, change->names, error);
+}
+
 static void on_changed(void *userdata, const Error *error) {
         Sandbox *sandbox = userdata;
         g_autoptr(Change) change = g_queue_pop_head(&sandbox->changes);
 
+        if (error)
+                change_report(sandbox, change, error);
         if (!error)
                 change_take_effect(sandbox, change);
         else if (error->code == ERROR_TIMEOUT && change->plan && sandbox->state != SANDBOX_FAILED)
@@ -275,6 +283,7 @@ static void sandbox_continue_changes(Sandbox *sandbox) {
                         return;
                 }
                 (void) g_queue_pop_head(&sandbox->changes);
+                change_report(sandbox, change, &error);
                 change->done(change->userdata, &error);
                 change_free(change);
         }
@@ -283,15 +292,18 @@ static void sandbox_continue_changes(Sandbox *sandbox) {
 /* Takes @asked. */
 static int sandbox_queue_change(Sandbox *sandbox, Change *asked, Error *error) {
         g_autoptr(Change) change = asked;
+        g_auto(Error) failure = ERROR_NULL;
         bool is_first = g_queue_is_empty(&sandbox->changes);
         int r;
 
         if (g_queue_get_length(&sandbox->changes) >= SHIM_QUEUE_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "%d changes of sandbox '%s' are waiting",
                                   SHIM_QUEUE_MAX, sandbox->spec->name);
-        r = is_first ? change_prepare(sandbox, change, error) : 0;
-        if (r < 0)
-                return r;
+        r = is_first ? change_prepare(sandbox, change, &failure) : 0;
+        if (r < 0) {
+                change_report(sandbox, change, &failure);
+                return error_move(error, &failure);
+        }
         g_queue_push_tail(&sandbox->changes, change);
         if (is_first)
                 change_send(sandbox, change);

@@ -10,6 +10,7 @@
 #include "service/manager-private.h"
 #include "service/policy.h"
 #include "service/process-private.h"
+#include "service/report.h"
 #include "service/sandbox-private.h"
 #include "util/cleanup.h"
 #include "util/limits.h"
@@ -119,6 +120,7 @@ static void sandbox_become_ready(Sandbox *sandbox) {
 
         sandbox_add_timing(sandbox, "total", sandbox->created_monotonic_usec);
         sandbox_set_state(sandbox, SANDBOX_READY, NULL);
+        report_sandbox_started(sandbox->spec->name);
         sandbox->created = NULL;
         created(sandbox->created_userdata, NULL);
 }
@@ -203,7 +205,7 @@ static void on_gone(void *userdata, const Error *reason) {
         if (sandbox->state == SANDBOX_CREATING)
                 sandbox_copy_error(&sandbox->failure, reason);
         else
-                log_failure(LOG_WARNING, reason, "Sandbox '%s' failed", sandbox->spec->name);
+                report_sandbox_failed(sandbox->spec->name, reason);
         sandbox_set_state(sandbox, SANDBOX_FAILED, reason->message);
         sandbox_fail_changes(sandbox);
 }
@@ -217,6 +219,7 @@ static void sandbox_answer_all(Sandbox *sandbox, const Error *error) {
                 SandboxDone created = sandbox->created;
 
                 sandbox->created = NULL;
+                report_sandbox_failed(sandbox->spec->name, &sandbox->failure);
                 created(sandbox->created_userdata, &sandbox->failure);
         }
         for (guint i = 0; i < waiters->len; i++) {

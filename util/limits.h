@@ -56,6 +56,7 @@
 #define SANDBOX_MOUNTS_MAX 64           /* by hand in one sandbox; each by descriptor holds one in its shim */
 #define TERMINALS_MAX      256          /* of one user's programs; each holds two descriptors of the service */
 #define SHIM_QUEUE_MAX     256          /* messages that one shim has not taken yet */
+#define BUS_ERROR_MAX      8192         /* bytes of an error on the bus; it may quote a path or an argument */
 #define CALLS_PARKED_MAX   512          /* of one caller whose user id the bus has not told yet */
 
 /* Messages */

@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "dbus/bus-error.h"
+#include "util/limits.h"
 
 static void test_every_code_has_a_name(void **state G_GNUC_UNUSED) {
         for (int code = 0; code < _ERROR_CODE_MAX; code++) {
@@ -53,11 +54,26 @@ static void test_text_is_utf8(void **state G_GNUC_UNUSED) {
         sd_bus_error_free(&bus_error);
 }
 
+/* The reason, which stands last, is not what is cut. */
+static void test_long_text(void **state G_GNUC_UNUSED) {
+        g_autofree char *name = g_strnfill(64 * 1024, 'x');
+        g_auto(Error) error = ERROR_NULL;
+        sd_bus_error bus_error = SD_BUS_ERROR_NULL;
+
+        (void) error_set_errnof(&error, ENAMETOOLONG, "Cannot run '%s'", name);
+        assert_true(bus_error_set(&bus_error, &error) < 0);
+        assert_in_range(strlen(bus_error.message), BUS_ERROR_MAX, BUS_ERROR_MAX + 16);
+        assert_true(g_str_has_prefix(bus_error.message, "Cannot run 'xxx"));
+        assert_true(g_str_has_suffix(bus_error.message, "xxx': File name too long"));
+        sd_bus_error_free(&bus_error);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_code_has_a_name),
                 cmocka_unit_test(test_set),
                 cmocka_unit_test(test_text_is_utf8),
+                cmocka_unit_test(test_long_text),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
