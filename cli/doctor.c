@@ -4,14 +4,21 @@
  *
  * Each check asks the kernel or the file system, changes nothing, and says in one line what it found.
  */
+#include <netinet/in.h> /* before the kernel's, which then leave out what both declare */
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <grp.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -22,6 +29,8 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "util/cgroup.h"
+#include "util/cleanup.h"
+#include "util/netlink.h"
 
 typedef enum Fitness {
         FITNESS_OK,
@@ -47,7 +56,7 @@ static void tell(Doctor *doctor, const char *name, Fitness fitness, char *text, 
         doctor->worst = MAX(doctor->worst, fitness);
         json_array_append_new(doctor->checks, json_pack("{s:s, s:s, s:s, s:s?}", "name", name, "result",
                                                         fitness_names[fitness], "text", text, "advice", advice));
-        table_add(doctor->table, (const char *const[]){ name, fitness_names[fitness], text, advice ?: "" });
+        table_add(doctor->table, (const char *const[]){ name, fitness_names[fitness], text });
         g_free(text);
 }
 
@@ -92,26 +101,31 @@ static void check_kernel(Doctor *doctor) {
              g_strdup_printf("Linux %s", host.release), "files are shown through idmapped mounts from 5.12 on");
 }
 
-/* In a child: a process in a user namespace of its own cannot come back. */
-static int try_namespace(int flag) {
+/* Does what @attempt does (0, or an errno) in namespaces of its own: a process in them cannot come back, and what it
+ * makes there goes with them. */
+static int try_inside(int flags, int (*attempt)(void)) {
         int status;
         pid_t pid = fork();
 
-        if (pid == 0)
-                _exit(unshare(flag) < 0 ? errno & 0x7f : 0);
+        if (pid == 0) {
+                if (unshare(flags) < 0)
+                        _exit(errno & 0xff);
+                _exit(attempt ? attempt() & 0xff : 0);
+        }
         if (pid < 0 || waitpid(pid, &status, 0) != pid)
                 return -errno;
         return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
 static void check_namespaces(Doctor *doctor) {
-        int r = try_namespace(CLONE_NEWUSER);
+        int r = try_inside(CLONE_NEWUSER, NULL);
 
         tell(doctor, "user namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
              r < 0 ? g_strdup_printf("cannot be made: %s", g_strerror(-r)) : g_strdup("can be made"),
              "CONFIG_USER_NS=y, and user.max_user_namespaces and kernel.unprivileged_userns_clone above 0 (sysctl)");
-        r = try_namespace(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                          CLONE_NEWCGROUP);
+        r = try_inside(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+                               CLONE_NEWCGROUP,
+                       NULL);
         tell(doctor, "other namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
              r < 0 ? g_strdup_printf("mount, pid, network, ipc, uts and cgroup together: %s", g_strerror(-r)) :
                      g_strdup("mount, pid, network, ipc, uts, cgroup"),
@@ -158,20 +172,62 @@ static void check_cgroups(Doctor *doctor) {
              "CONFIG_MEMCG=y, CONFIG_CGROUP_PIDS=y; some boards need cgroup_enable=memory on the kernel's command line");
 }
 
-static void check_network(Doctor *doctor) {
-        bool has_veth = module_is_there("veth"), has_bridge = module_is_there("bridge");
-        bool has_iptables = access("/proc/net/ip_tables_names", F_OK) == 0 || module_is_there("ip_tables");
-        bool has_nftables = module_is_there("nf_tables");
+/* ---- the network: tried in a namespace of its own, since what is built in has no other trace ---- */
 
-        tell(doctor, "network links", has_veth && has_bridge ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup_printf("veth %s, bridge %s", has_veth ? "is there" : "is missing",
-                             has_bridge ? "is there" : "is missing"),
+static int make_links(void) {
+        g_autoptr(Netlink) netlink = NULL;
+
+        return netlink_new(&netlink, NULL) < 0 || netlink_bridge_create(netlink, "bridge0", NULL) < 0 ||
+                               netlink_veth_create(netlink, "veth0", 0, "veth1", -EBADF, NULL) < 0 ?
+                       EOPNOTSUPP :
+                       0;
+}
+
+/* As iptables-legacy does; loads the module if there is one. */
+static int ask_iptables(void) {
+        struct ipt_getinfo filter = { .name = "filter" };
+        socklen_t size = sizeof(filter);
+        autofd int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+
+        return fd < 0 || getsockopt(fd, SOL_IP, IPT_SO_GET_INFO, &filter, &size) < 0 ? errno : 0;
+}
+
+/* Its generation is what every program of nftables asks for first. */
+static int ask_nftables(void) {
+        struct {
+                struct nlmsghdr header;
+                struct nfgenmsg body;
+        } question = {
+                .header = { .nlmsg_len = sizeof(question),
+                            .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
+                            .nlmsg_flags = NLM_F_REQUEST },
+                .body = { .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0 },
+        };
+        char answer[1024];
+        const struct nlmsghdr *header = (const struct nlmsghdr *) answer;
+        autofd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+        ssize_t n;
+
+        if (fd < 0 || send(fd, &question, sizeof(question), 0) < 0)
+                return errno;
+        n = recv(fd, answer, sizeof(answer), 0);
+        return n < (ssize_t) sizeof(*header) || header->nlmsg_type == NLMSG_ERROR ? EOPNOTSUPP : 0;
+}
+
+static void check_network(Doctor *doctor) {
+        int flags = CLONE_NEWUSER | CLONE_NEWNET;
+        bool has_links = try_inside(flags, make_links) == 0;
+        bool has_iptables = try_inside(flags, ask_iptables) == 0;
+        bool has_nftables = try_inside(flags, ask_nftables) == 0;
+
+        tell(doctor, "network links", has_links ? FITNESS_OK : FITNESS_LIMITED,
+             g_strdup(has_links ? "veth and bridge can be made" : "veth or bridge cannot be made"),
              "CONFIG_VETH, CONFIG_BRIDGE; without them no sandbox has a network");
         tell(doctor, "firewall", has_iptables || has_nftables ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup_printf("%s", has_iptables && has_nftables ? "iptables and nftables" :
-                                   has_iptables                 ? "iptables" :
-                                   has_nftables                 ? "nftables" :
-                                                                  "neither iptables nor nftables in the kernel"),
+             g_strdup(has_iptables && has_nftables ? "iptables and nftables" :
+                      has_iptables                 ? "iptables" :
+                      has_nftables                 ? "nftables" :
+                                                     "neither iptables nor nftables in the kernel"),
              "CONFIG_IP_NF_IPTABLES or CONFIG_NF_TABLES; without them no sandbox has a network");
 }
 
@@ -254,12 +310,24 @@ static Colour fitness_colour(const char *text) {
         return strcmp(text, "missing") == 0 ? COLOUR_RED : COLOUR_YELLOW;
 }
 
+static void print_advice(const json_t *checks) {
+        json_t *check;
+        size_t i;
+
+        json_array_foreach(checks, i, check) {
+                const char *advice = json_string_value(json_object_get(check, "advice"));
+
+                if (advice)
+                        printf("\nTo do for '%s': %s.\n", json_string_value(json_object_get(check, "name")), advice);
+        }
+}
+
 static int doctor_look(Cli *cli, const Places *places) {
         static void (*const checks[])(Doctor *) = {
                 check_kernel,  check_namespaces, check_mounts,  check_seccomp, check_cgroups,
                 check_network, check_liblxc,     check_helpers, check_group,   check_service,
         };
-        static const char *const titles[] = { "CHECK", "RESULT", "FOUND", "TO DO", NULL };
+        static const char *const titles[] = { "CHECK", "RESULT", "FOUND", NULL };
         g_autoptr(Table) table = table_new(titles);
         Doctor doctor = { .cli = cli, .places = places, .checks = json_array(), .table = table };
 
@@ -271,6 +339,7 @@ static int doctor_look(Cli *cli, const Places *places) {
         else {
                 table_set_colour(table, 1, fitness_colour);
                 table_print(table, stdout, !cli->quiet);
+                print_advice(doctor.checks);
         }
         json_decref(doctor.checks);
         return doctor.worst == FITNESS_MISSING ? EXIT_FAILURE : EXIT_SUCCESS;

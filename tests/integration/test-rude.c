@@ -157,7 +157,7 @@ static void test_long_strings(void **state G_GNUC_UNUSED) {
                                                                                                              \
                 if (test_client_ask(rude, where, interface, member, NULL, &error, __VA_ARGS__) >= 0)         \
                         fail_msg("%s takes a string of %d bytes", member, LONG_SIZE);                        \
-                if (strlen(error.message) > BUS_ERROR_MAX + 16)                                                            \
+                if (strlen(error.message) > BUS_ERROR_MAX + 16)                                              \
                         fail_msg("%s answers with %zu bytes", member, strlen(error.message));                \
         } while (0)
 

@@ -19,7 +19,8 @@
 #include "tests/fixture/test-client.h"
 #include "util/cleanup.h"
 
-#define N_RUNS 1000
+#define N_RUNS      1000
+#define SETTLE_USEC (200 * 1000) /* who has answered may still be closing what it answered with */
 
 static TestClient *client;
 static char *sandbox;
@@ -248,10 +249,12 @@ static void test_descriptors_of_a_thousand_runs(void **state) {
 
         for (unsigned i = 0; i < 20; i++) /* whatever is opened once */
                 run_once(i, fd);
+        test_client_idle(client, SETTLE_USEC);
         for (size_t i = 0; i < G_N_ELEMENTS(watched); i++)
                 before[i] = count_settled_fds(watched[i].pid);
         for (unsigned i = 0; i < N_RUNS; i++)
                 run_once(i, fd);
+        test_client_idle(client, SETTLE_USEC);
         for (size_t i = 0; i < G_N_ELEMENTS(watched); i++) {
                 unsigned after = count_settled_fds(watched[i].pid);
 
