@@ -119,6 +119,7 @@ int manager_new(sd_event *event, const Places *places, const Settings *settings,
         manager->host = (ShimHost){ .event = event,
                                     .places = places,
                                     .cgroups = manager->cgroups,
+                                    .ids = manager->ids,
                                     .last_number = find_last_number(places->sandboxes_folder) };
         manager->pool = pool_new(&manager->host, settings->spare_shims, on_pool_drained, manager);
         pool_refill(manager->pool);
@@ -257,8 +258,6 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
                 r = manager_find_template(manager, request, &template, error);
         if (r >= 0)
                 r = manager_plan(manager, request, &capabilities, plan, error);
-        if (r >= 0)
-                r = id_pool_take(manager->ids, &spec->id_base, error);
         if (r < 0)
                 return r;
         template_fill_spec(template, spec);
@@ -289,11 +288,10 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
         shim = pool_take(manager->pool, &sandbox_shim_events, sandbox);
         if (!shim) {
                 r = shim_client_spawn(&manager->host, &sandbox_shim_events, sandbox, &shim, error);
-                if (r < 0) {
-                        id_pool_give_back(manager->ids, sandbox->spec->id_base);
+                if (r < 0)
                         return r;
-                }
         }
+        sandbox->spec->id_base = shim_client_get_id_base(shim);
         g_hash_table_insert(manager->sandboxes, sandbox_key(request->caller->uid, sandbox_get_name(sandbox)),
                             sandbox);
         if (manager->events)
@@ -316,7 +314,6 @@ void manager_forget_sandbox(Manager *manager, Sandbox *sandbox) {
                         process_leave_sandbox(process);
         (void) g_hash_table_steal_extended(manager->sandboxes, key, &stolen_key, NULL);
         g_free(stolen_key);
-        id_pool_give_back(manager->ids, sandbox->spec->id_base);
         report_changed(manager->report);
         if (manager->events)
                 manager->events->sandbox_removed(manager->events_userdata, sandbox);

@@ -18,6 +18,7 @@ struct Pool {
         GPtrArray *spares;               /* owned Spare */
         sd_event_source *refill, *retry; /* owned */
         bool draining;
+        bool is_failing; /* the last spare could not be started */
         void (*drained)(void *userdata);
         void *userdata;
 };
@@ -58,10 +59,13 @@ static int pool_spawn(Pool *pool) {
         spare->pool = pool;
         r = shim_client_spawn(pool->host, &spare_events, spare, &spare->client, &error);
         if (r < 0) {
-                log_failure(LOG_WARNING, &error, "Cannot keep a spare shim");
+                /* Once: it is tried again every second, for as long as all ids are taken, say. */
+                log_failure(pool->is_failing ? LOG_DEBUG : LOG_WARNING, &error, "Cannot keep a spare shim");
+                pool->is_failing = true;
                 spare_free(spare);
                 return r;
         }
+        pool->is_failing = false;
         g_ptr_array_add(pool->spares, spare);
         return 0;
 }

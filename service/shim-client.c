@@ -49,6 +49,7 @@ typedef struct Outgoing {
 
 struct ShimClient {
         const ShimHost *host; /* not owned */
+        uint32_t id_base;     /* of the range taken from its pool; 0 = none yet */
         uint32_t number;
         char *name;   /* owned; the number as text: folder and cgroup */
         char *cgroup; /* owned */
@@ -436,8 +437,10 @@ static int shim_spawn(ShimClient *client, int fd, Error *error) {
         g_autofree char *program = g_build_filename(places->helper_folder, "bulkhead-shim", NULL);
         g_autofree char *runtime = g_build_filename(places->sandboxes_folder, client->name, NULL);
         g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
+        g_autofree char *ids = g_strdup_printf("%u", client->id_base);
         const char *argv[] = { program,        "--instance", places->instance, "--cgroup",
-                               client->cgroup, "--runtime",  runtime,          NULL };
+                               client->cgroup, "--runtime",  runtime,          "--ids",
+                               ids,            NULL };
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none, all;
@@ -484,6 +487,9 @@ int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *user
         client->requests = g_hash_table_new(NULL, NULL);
         g_queue_init(&client->outgoing);
         client->socket_fd = -EBADF;
+        r = id_pool_take(host->ids, &client->id_base, error);
+        if (r < 0)
+                return r;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set_errnof(error, errno, "Cannot make a socket for a shim");
@@ -524,6 +530,8 @@ void shim_client_free(ShimClient *client) {
         client->deadline = sd_event_source_disable_unref(client->deadline);
         client->child = sd_event_source_disable_unref(client->child);
         g_hash_table_unref(client->requests);
+        if (client->id_base > 0)
+                id_pool_give_back(client->host->ids, client->id_base);
         g_free(client->name);
         g_free(client->cgroup);
         g_free(client);
@@ -536,6 +544,10 @@ void shim_client_set_events(ShimClient *client, const ShimClientEvents *events, 
 
 pid_t shim_client_get_pid(const ShimClient *client) {
         return client->pid;
+}
+
+uint32_t shim_client_get_id_base(const ShimClient *client) {
+        return client->id_base;
 }
 
 const char *shim_client_get_cgroup(const ShimClient *client) {

@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "plan/shim-message.h"
+#include "service/id-pool.h"
 #include "util/cgroup.h"
 #include "util/error.h"
 #include "util/places.h"
@@ -23,6 +24,7 @@ typedef struct ShimHost {
         sd_event *event;
         const Places *places;
         const CgroupHost *cgroups;
+        IdPool *ids;
         uint32_t last_number; /* of a shim; names its box and its folder, never used twice */
 } ShimHost;
 
@@ -47,6 +49,7 @@ typedef void (*ShimRan)(void *userdata, pid_t pid, int terminal_fd, const Error 
 typedef void (*ShimNamespaces)(void *userdata, const char *const *names, const int *fds, size_t n,
                                const Error *error);
 
+/* ERROR_LIMIT_REACHED if no range of ids is free. */
 int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *userdata, ShimClient **ret,
                       Error *error);
 /* Before ended() it kills the shim; requests are answered with an error. */
@@ -56,6 +59,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShimClient, shim_client_free)
 /* A spare shim gets its sandbox. */
 void shim_client_set_events(ShimClient *client, const ShimClientEvents *events, void *userdata);
 pid_t shim_client_get_pid(const ShimClient *client);
+/* First host id of the range that it holds as long as anything of its sandbox may be there. */
+uint32_t shim_client_get_id_base(const ShimClient *client);
 const char *shim_client_get_cgroup(const ShimClient *client); /* name of its box, util/cgroup.h */
 
 void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void *userdata);

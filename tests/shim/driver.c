@@ -32,12 +32,19 @@ static const char *need_program(const char *variable) {
         return path;
 }
 
+static uint32_t id_base(void) {
+        return ID_BASE + (uint32_t) getpid() % 1024 * 65536;
+}
+
 static void spawn(Driver *driver, int shim_fd) {
+        g_autofree char *ids = g_strdup_printf("%u", id_base());
         const char *argv[] = { need_program("BULKHEAD_TEST_SHIM"),
                                "--cgroup",
                                driver->cgroup,
                                "--runtime",
                                driver->runtime,
+                               "--ids",
+                               ids,
                                "--init",
                                need_program("BULKHEAD_TEST_INIT"),
                                NULL };
@@ -135,7 +142,7 @@ Spec *driver_spec(void) {
 
         spec->name = g_strdup("test");
         spec->hostname = g_strdup("test");
-        spec->id_base = ID_BASE + (uint32_t) getpid() % 1024 * 65536;
+        spec->id_base = id_base();
         spec->environment = g_new0(char *, 1);
         spec->template_name = g_strdup("default");
         spec->layers = g_strsplit(SPEC_LAYER_HOST_USR, ",", -1);

@@ -38,6 +38,28 @@ static void test_start_run_stop(void **state G_GNUC_UNUSED) {
         assert_true(WIFEXITED(driver->exit_status) && WEXITSTATUS(driver->exit_status) == 0);
 }
 
+/* A spare shim has made the namespace of the range that it was told; the spec's word is the last. */
+static void test_ids_are_the_specs(void **state G_GNUC_UNUSED) {
+        static const uint32_t offsets[] = { 0, 65536 };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(offsets); i++) {
+                g_autoptr(Driver) driver = driver_new();
+                g_autoptr(Spec) spec = driver_spec();
+                g_autofree char *output = NULL;
+                g_auto(Error) error = ERROR_NULL;
+                unsigned inside, outside, count;
+
+                spec->id_base += offsets[i];
+                assert_no_error(driver_start(driver, spec, &error), &error);
+                assert_int_equal(driver_shell(driver, "cat /proc/self/uid_map", &output), 0);
+                assert_int_equal(sscanf(output, "%u %u %u", &inside, &outside, &count), 3);
+                assert_int_equal(inside, 0);
+                assert_int_equal(outside, spec->id_base);
+                assert_int_equal(count, 65536);
+                driver_assert_stops(driver);
+        }
+}
+
 /* What an app must not be able to do in a plain sandbox. */
 static void test_app_cannot(void **state G_GNUC_UNUSED) {
         static const char *const lines[] = {
@@ -366,6 +388,7 @@ static void test_init_is_slow(void **state G_GNUC_UNUSED) {
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_start_run_stop),
+                cmocka_unit_test(test_ids_are_the_specs),
                 cmocka_unit_test(test_app_cannot),
                 cmocka_unit_test(test_bad_spec),
                 cmocka_unit_test(test_one_task),
