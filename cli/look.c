@@ -51,6 +51,8 @@ int verb_list(Cli *cli, int argc, char **argv) {
 
 /* ---- events ---- */
 
+#define EVENT_NAME_WIDTH 14 /* of the longest, and two blanks */
+
 typedef struct Follow {
         const Cli *cli;
         guint64 left; /* events still to show; 0 = without end */
@@ -126,8 +128,8 @@ static void event_print(const BulkheadEvent *event) {
         g_autoptr(GDateTime) now = g_date_time_new_now_local();
         g_autofree char *time = g_date_time_format(now, "%H:%M:%S");
 
-        printf("%s.%03d  %-16s  %-12s%s%s\n", time, g_date_time_get_microsecond(now) / 1000, name,
-               event_names[event->type], *escaped ? "  " : "", escaped);
+        printf("%s.%03d  %-16s  %-*s%s\n", time, g_date_time_get_microsecond(now) / 1000, name,
+               *escaped ? EVENT_NAME_WIDTH : 0, event_names[event->type], escaped);
 }
 
 static void on_event(const BulkheadEvent *event, void *userdata) {

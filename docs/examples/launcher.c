@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * A launcher: runs a program in a sandbox with one capability, and says how it ended
+/* A launcher: runs a program in a sandbox with one capability, and says how it ended
  * cc launcher.c $(pkg-config --cflags --libs bulkhead) -o launcher; ./launcher com.acme.maps.data /bin/ls /maps
  */
 #include <stdio.h>
@@ -31,8 +30,9 @@ int main(int argc, char **argv) {
             bulkhead_launch(bulkhead, request, (const char *const *) argv + 2, NULL, NULL, NULL, &error) < 0)
                 fprintf(stderr, "%s: %s\n", error.name, error.message);
         else
-                for (bulkhead_set_callback(bulkhead, on_event, &running); running;)
-                        bulkhead_wait_events(bulkhead, UINT64_MAX);
+                bulkhead_set_callback(bulkhead, on_event, &running);
+        while (!error.name && running)
+                bulkhead_wait_events(bulkhead, UINT64_MAX);
         bulkhead_error_done(&error);
         bulkhead_request_free(request);
         bulkhead_close(bulkhead);
