@@ -13,8 +13,8 @@ bool bus_has_service(Cli *cli) {
 
         if (r >= 0)
                 r = sd_bus_call_method(bulkhead_get_bus(cli->service), "org.freedesktop.DBus",
-                                       "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", NULL, NULL,
-                                       "s", BUS_NAME);
+                                       "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", NULL,
+                                       NULL, "s", BUS_NAME);
         return r >= 0;
 }
 
@@ -38,21 +38,24 @@ int bus_explain_failure(const Cli *cli, const BulkheadError *error, int r) {
         const char *message = error && error->message ? error->message : g_strerror(-r);
 
         if (bulkhead_error_is(error, BULKHEAD_ERROR_NO_BUS))
-                output_error("Cannot reach the bus '%s': %s; is a D-Bus daemon running there, or did you mean another "
-                             "one (--bus system|session|ADDRESS)?",
-                             cli->address, message);
+                output_error(
+                        "Cannot reach the bus '%s': %s; is a D-Bus daemon running there, or did you mean "
+                        "another one (--bus system|session|ADDRESS)?",
+                        cli->address, message);
         else if (bulkhead_error_is(error, BULKHEAD_ERROR_NO_SERVICE))
-                output_error("The Bulkhead service is not running on the bus '%s'; start it with 'systemctl start "
-                             "bulkhead', or say with --bus where it is",
-                             cli->address);
+                output_error(
+                        "The Bulkhead service is not running on the bus '%s'; start it with 'systemctl start "
+                        "bulkhead', or say with --bus where it is",
+                        cli->address);
         else if (bulkhead_error_is(error, BULKHEAD_ERROR_NO_ANSWER))
                 output_error("The Bulkhead service did not answer in time, or left the bus");
         else if (bulkhead_error_is(error, BULKHEAD_ERROR_UNKNOWN))
                 output_error("The Bulkhead service that is running cannot do this: %s", message);
         else if (bulkhead_error_is(error, "AccessDenied"))
-                output_error("%s (only root and members of the group 'bulkhead' may call the service, and only the "
-                             "owner of a sandbox may use it)",
-                             message);
+                output_error(
+                        "%s (only root and members of the group 'bulkhead' may call the service, and "
+                        "only the owner of a sandbox may use it)",
+                        message);
         else
                 output_error("%s", message);
         return r;

@@ -4,9 +4,9 @@
 /*
  * Bus: the service as the command line sees it
  *
- * What has a function in libbulkhead goes through it; here is the rest: properties as they are, as JSON, and what is
- * said to a person when a call fails. Every function that fails has said why on stderr, once; it returns a negative
- * errno.
+ * What has a function in libbulkhead goes through it; here is the rest: properties as they are, as JSON, and
+ * what is said to a person when a call fails. Every function that fails has said why on stderr, once; it
+ * returns a negative errno.
  */
 #include <glib.h>
 #include <jansson.h>
@@ -47,6 +47,6 @@ int bus_read_json(sd_bus_message *m, json_t **ret);
 /* Calls a method of the manager that takes nothing and gives its answer as JSON; NULL after a failure. */
 json_t *bus_ask_manager(Cli *cli, const char *member);
 
-/* All properties of the sandbox at @path as an object; NULL after a failure, of which nothing is said if the sandbox
- * has gone and @may_be_gone. */
+/* All properties of the sandbox at @path as an object; NULL after a failure, of which nothing is said if the
+ * sandbox has gone and @may_be_gone. */
 json_t *bus_get_properties(Cli *cli, const char *path, bool may_be_gone);

@@ -39,7 +39,8 @@ static json_t *describe_by_files(const Store *store, const char *name) {
 }
 
 static json_t *describe_by_service(Cli *cli, const char *name) {
-        g_autoptr(sd_bus_message) call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
+        g_autoptr(sd_bus_message)
+                call = bus_new_call(cli, BUS_PATH, BUS_MANAGER_INTERFACE, "DescribeCapability");
         json_t *answer = NULL;
 
         if (sd_bus_message_append(call, "s", name) < 0) {

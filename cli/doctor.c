@@ -54,8 +54,9 @@ static void tell(Doctor *doctor, const char *name, Fitness fitness, char *text, 
         if (fitness == FITNESS_OK)
                 advice = NULL;
         doctor->worst = MAX(doctor->worst, fitness);
-        json_array_append_new(doctor->checks, json_pack("{s:s, s:s, s:s, s:s?}", "name", name, "result",
-                                                        fitness_names[fitness], "text", text, "advice", advice));
+        json_array_append_new(doctor->checks,
+                              json_pack("{s:s, s:s, s:s, s:s?}", "name", name, "result",
+                                        fitness_names[fitness], "text", text, "advice", advice));
         table_add(doctor->table, (const char *const[]){ name, fitness_names[fitness], text });
         g_free(text);
 }
@@ -70,10 +71,11 @@ static bool file_has_word(const char *path, const char *word) {
         return g_strv_contains((const char *const *) words, word);
 }
 
-/* Loaded, built in, or there to be loaded: modules.builtin(5) and modules.dep(5) list "kernel/…/NAME.ko". */
+/* Loaded, built in, or there to be loaded: modules.builtin(5) and modules.dep(5) list "kernel/.../NAME.ko". */
 static bool module_is_there(const char *name) {
         static const char *const lists[] = { "modules.builtin", "modules.dep" };
-        g_autofree char *loaded = g_strdup_printf("/sys/module/%s", name), *needle = g_strdup_printf("/%s.ko", name);
+        g_autofree char *loaded = g_strdup_printf("/sys/module/%s", name),
+                        *needle = g_strdup_printf("/%s.ko", name);
         struct utsname host;
 
         if (access(loaded, F_OK) == 0)
@@ -81,7 +83,8 @@ static bool module_is_there(const char *name) {
         if (uname(&host) < 0)
                 return false;
         for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
-                g_autofree char *path = g_build_filename("/lib/modules", host.release, lists[i], NULL), *text = NULL;
+                g_autofree char *path = g_build_filename("/lib/modules", host.release, lists[i], NULL),
+                                *text = NULL;
 
                 if (g_file_get_contents(path, &text, NULL, NULL) && strstr(text, needle))
                         return true;
@@ -98,11 +101,12 @@ static void check_kernel(Doctor *doctor) {
         (void) uname(&host);
         (void) sscanf(host.release, "%u.%u", &major, &minor);
         tell(doctor, "kernel", major > 5 || (major == 5 && minor >= 12) ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup_printf("Linux %s", host.release), "files are shown through idmapped mounts from 5.12 on");
+             g_strdup_printf("Linux %s", host.release),
+             "files are shown through idmapped mounts from 5.12 on");
 }
 
-/* Does what @attempt does (0, or an errno) in namespaces of its own: a process in them cannot come back, and what it
- * makes there goes with them. */
+/* Does what @attempt does (0, or an errno) in namespaces of its own: a process in them cannot come back, and
+ * what it makes there goes with them. */
 static int try_inside(int flags, int (*attempt)(void)) {
         int status;
         pid_t pid = fork();
@@ -122,20 +126,22 @@ static void check_namespaces(Doctor *doctor) {
 
         tell(doctor, "user namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
              r < 0 ? g_strdup_printf("cannot be made: %s", g_strerror(-r)) : g_strdup("can be made"),
-             "CONFIG_USER_NS=y, and user.max_user_namespaces and kernel.unprivileged_userns_clone above 0 (sysctl)");
-        r = try_inside(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                               CLONE_NEWCGROUP,
+             "CONFIG_USER_NS=y, and user.max_user_namespaces and kernel.unprivileged_userns_clone above 0 "
+             "(sysctl)");
+        r = try_inside(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                               CLONE_NEWUTS | CLONE_NEWCGROUP,
                        NULL);
         tell(doctor, "other namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
-             r < 0 ? g_strdup_printf("mount, pid, network, ipc, uts and cgroup together: %s", g_strerror(-r)) :
-                     g_strdup("mount, pid, network, ipc, uts, cgroup"),
+             r < 0 ? g_strdup_printf("mount, pid, network, ipc, uts and cgroup together: %s", g_strerror(-r))
+                   : g_strdup("mount, pid, network, ipc, uts, cgroup"),
              "CONFIG_NAMESPACES=y with all below it");
 }
 
 static void check_mounts(Doctor *doctor) {
         bool has_overlay = file_has_word("/proc/filesystems", "overlay") || module_is_there("overlay");
 
-        /* mount_setattr(2) came with idmapped mounts; a descriptor that is none is not looked at without it. */
+        /* mount_setattr(2) came with idmapped mounts; a descriptor that is none is not looked at without it.
+         */
         (void) syscall(SYS_mount_setattr, -1, "", 0, NULL, 0);
         tell(doctor, "idmapped mounts", errno == ENOSYS ? FITNESS_LIMITED : FITNESS_OK,
              g_strdup(errno == ENOSYS ? "mount_setattr(2) is unknown" : "mount_setattr(2) is there"),
@@ -148,7 +154,8 @@ static void check_mounts(Doctor *doctor) {
 static void check_seccomp(Doctor *doctor) {
         bool has = access("/proc/sys/kernel/seccomp/actions_avail", F_OK) == 0;
 
-        tell(doctor, "seccomp", has ? FITNESS_OK : FITNESS_LIMITED, g_strdup(has ? "is there" : "is not in the kernel"),
+        tell(doctor, "seccomp", has ? FITNESS_OK : FITNESS_LIMITED,
+             g_strdup(has ? "is there" : "is not in the kernel"),
              "CONFIG_SECCOMP_FILTER=y; without it no system call is refused");
 }
 
@@ -169,7 +176,8 @@ static void check_cgroups(Doctor *doctor) {
         tell(doctor, "control groups", missing->len > 0 ? FITNESS_MISSING : FITNESS_OK,
              g_strdup_printf("layout %s%s%s", cgroup_layout_to_string(cgroup_host_get_layout(host)),
                              missing->len > 0 ? ", without" : ", memory and pids are there", missing->str),
-             "CONFIG_MEMCG=y, CONFIG_CGROUP_PIDS=y; some boards need cgroup_enable=memory on the kernel's command line");
+             "CONFIG_MEMCG=y, CONFIG_CGROUP_PIDS=y; some boards need cgroup_enable=memory on the kernel's "
+             "command line");
 }
 
 /* ---- the network: tried in a namespace of its own, since what is built in has no other trace ---- */
@@ -178,9 +186,9 @@ static int make_links(void) {
         g_autoptr(Netlink) netlink = NULL;
 
         return netlink_new(&netlink, NULL) < 0 || netlink_bridge_create(netlink, "bridge0", NULL) < 0 ||
-                               netlink_veth_create(netlink, "veth0", 0, "veth1", -EBADF, NULL) < 0 ?
-                       EOPNOTSUPP :
-                       0;
+                               netlink_veth_create(netlink, "veth0", 0, "veth1", -EBADF, NULL) < 0
+                       ? EOPNOTSUPP
+                       : 0;
 }
 
 /* As iptables-legacy does; loads the module if there is one. */
@@ -224,10 +232,10 @@ static void check_network(Doctor *doctor) {
              g_strdup(has_links ? "veth and bridge can be made" : "veth or bridge cannot be made"),
              "CONFIG_VETH, CONFIG_BRIDGE; without them no sandbox has a network");
         tell(doctor, "firewall", has_iptables || has_nftables ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup(has_iptables && has_nftables ? "iptables and nftables" :
-                      has_iptables                 ? "iptables" :
-                      has_nftables                 ? "nftables" :
-                                                     "neither iptables nor nftables in the kernel"),
+             g_strdup(has_iptables && has_nftables ? "iptables and nftables"
+                      : has_iptables               ? "iptables"
+                      : has_nftables               ? "nftables"
+                                                   : "neither iptables nor nftables in the kernel"),
              "CONFIG_IP_NF_IPTABLES or CONFIG_NF_TABLES; without them no sandbox has a network");
 }
 
@@ -240,7 +248,8 @@ static void check_liblxc(Doctor *doctor) {
         if (library)
                 *(void **) &get_version = dlsym(library, "lxc_get_version");
         tell(doctor, "liblxc", get_version ? FITNESS_OK : FITNESS_MISSING,
-             get_version ? g_strdup_printf("version %s", get_version()) : g_strdup("liblxc.so.1 cannot be loaded"),
+             get_version ? g_strdup_printf("version %s", get_version())
+                         : g_strdup("liblxc.so.1 cannot be loaded"),
              "Debian: apt-get install liblxc1");
         if (library)
                 (void) dlclose(library);
@@ -257,8 +266,8 @@ static void check_helpers(Doctor *doctor) {
                         g_string_append_printf(missing, " %s", path);
         }
         tell(doctor, "helpers", missing->len > 0 ? FITNESS_MISSING : FITNESS_OK,
-             missing->len > 0 ? g_strdup_printf("not there or not to be executed:%s", missing->str) :
-                                g_strdup_printf("in %s", doctor->places->helper_folder),
+             missing->len > 0 ? g_strdup_printf("not there or not to be executed:%s", missing->str)
+                              : g_strdup_printf("in %s", doctor->places->helper_folder),
              "install the package bulkhead again");
 }
 
@@ -276,8 +285,9 @@ static bool service_is_activatable(Cli *cli) {
         g_autoptr(sd_bus_message) reply = NULL;
         g_auto(GStrv) names = NULL;
 
-        if (sd_bus_call_method(bulkhead_get_bus(cli->service), "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                               "org.freedesktop.DBus", "ListActivatableNames", NULL, &reply, "") < 0 ||
+        if (sd_bus_call_method(bulkhead_get_bus(cli->service), "org.freedesktop.DBus",
+                               "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListActivatableNames", NULL,
+                               &reply, "") < 0 ||
             sd_bus_message_read_strv(reply, &names) < 0)
                 return false;
         return names && g_strv_contains((const char *const *) names, BUS_NAME);
@@ -318,7 +328,8 @@ static void print_advice(const json_t *checks) {
                 const char *advice = json_string_value(json_object_get(check, "advice"));
 
                 if (advice)
-                        printf("\nTo do for '%s': %s.\n", json_string_value(json_object_get(check, "name")), advice);
+                        printf("\nTo do for '%s': %s.\n", json_string_value(json_object_get(check, "name")),
+                               advice);
         }
 }
 
@@ -334,7 +345,8 @@ static int doctor_look(Cli *cli, const Places *places) {
         for (size_t i = 0; i < G_N_ELEMENTS(checks); i++)
                 checks[i](&doctor);
         if (cli->json)
-                output_json(json_pack("{s:b, s:O}", "fit", doctor.worst != FITNESS_MISSING, "checks", doctor.checks),
+                output_json(json_pack("{s:b, s:O}", "fit", doctor.worst != FITNESS_MISSING, "checks",
+                                      doctor.checks),
                             stdout);
         else {
                 table_set_colour(table, 1, fitness_colour);

@@ -2,10 +2,11 @@
 /*
  * doctor --leaks: what is on the host under this instance's name, and which of it somebody has a record of
  *
- * Everything of a sandbox has one number: its folder in the runtime folder, its cgroup in every hierarchy, its shim's
- * command line. A number is accounted for if the service lists a sandbox of it, or if a shim of it lives that the
- * service has started: those that are kept ready have no name yet. Everything else is a leak, and so is a shim that a
- * running service is not the parent of. What comes and goes while we look is not seen twice.
+ * Everything of a sandbox has one number: its folder in the runtime folder, its cgroup in every hierarchy,
+ * its shim's command line. A number is accounted for if the service lists a sandbox of it, or if a shim of it
+ * lives that the service has started: those that are kept ready have no name yet. Everything else is a leak,
+ * and so is a shim that a running service is not the parent of. What comes and goes while we look is not seen
+ * twice.
  */
 #include <errno.h>
 #include <glib.h>
@@ -28,7 +29,7 @@ typedef struct Leaks {
         GHashTable *found;     /* of char *: lines that tell of a leak */
 } Leaks;
 
-/* "12" of "12", of "…/bulkhead/12/payload" with @parent "bulkhead"; NULL if it is none. */
+/* "12" of "12", of ".../bulkhead/12/payload" with @parent "bulkhead"; NULL if it is none. */
 static char *number_from(const char *text, size_t size) {
         if (size == 0 || size > 10)
                 return NULL;
@@ -128,14 +129,16 @@ static void look_at_process(Leaks *leaks, const char *pid) {
         number = number_from_path(path, leaks->places->cgroup_parent);
         if (!number || g_hash_table_contains(leaks->accounted, number))
                 return;
-        /* Without a service, shims are those that wait for the next one. The monitor is a child of its shim. */
+        /* Without a service, shims are those that wait for the next one. The monitor is a child of its shim.
+         */
         if (leaks->service == 0 || parent == leaks->service) {
                 (void) g_hash_table_add(leaks->accounted, g_steal_pointer(&number));
                 return;
         }
         if (parent <= 1)
-                (void) g_hash_table_add(leaks->found,
-                                        g_strdup_printf("process %s: a shim that the service does not know", pid));
+                (void) g_hash_table_add(
+                        leaks->found,
+                        g_strdup_printf("process %s: a shim that the service does not know", pid));
 }
 
 static void look_at_processes(Leaks *leaks) {
@@ -162,11 +165,12 @@ static void look_at_folder(Leaks *leaks, const char *path, const char *what) {
 }
 
 static void look_at_cgroups(Leaks *leaks) {
-        static const char *const controllers[] = { NULL,     "memory",  "pids",  "cpu",     "cpuacct",    "cpuset", "devices",
-                                                   "freezer", "blkio",  "io",    "net_cls", "perf_event", "hugetlb" };
+        static const char *const controllers[] = { NULL,      "memory",     "pids",    "cpu",   "cpuacct",
+                                                   "cpuset",  "devices",    "freezer", "blkio", "io",
+                                                   "net_cls", "perf_event", "hugetlb" };
         /* Where its tree stands is told by the service's own cgroup, if there is one. */
-        g_autofree char *self = leaks->service ? g_strdup_printf("/proc/%d/cgroup", (int) leaks->service) :
-                                                 g_strdup("/proc/self/cgroup");
+        g_autofree char *self = leaks->service ? g_strdup_printf("/proc/%d/cgroup", (int) leaks->service)
+                                               : g_strdup("/proc/self/cgroup");
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_autoptr(CgroupHost) host = NULL;
 

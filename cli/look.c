@@ -84,13 +84,13 @@ static json_t *strings_to_json(const char *const *strings) {
 /* Only what the event has. */
 static json_t *event_to_json(const BulkheadEvent *event) {
         bool has_pid = event->type == BULKHEAD_EVENT_STARTED || event->type == BULKHEAD_EVENT_EXITED;
-        json_t *object =
-                json_pack("{s:I, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*}", "time",
-                          (json_int_t) g_get_real_time(), "event", event_names[event->type], "sandbox", event->name,
-                          "path", event->sandbox, "state", event->state, "state-reason", event->state_reason,
-                          "process", event->process, "reason", event->reason, "gateway", event->gateway, "target",
-                          event->target, "detail", event->detail, "capabilities",
-                          strings_to_json(event->capabilities), "argv", strings_to_json(event->argv));
+        json_t *object = json_pack(
+                "{s:I, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*}", "time",
+                (json_int_t) g_get_real_time(), "event", event_names[event->type], "sandbox", event->name,
+                "path", event->sandbox, "state", event->state, "state-reason", event->state_reason, "process",
+                event->process, "reason", event->reason, "gateway", event->gateway, "target", event->target,
+                "detail", event->detail, "capabilities", strings_to_json(event->capabilities), "argv",
+                strings_to_json(event->argv));
 
         if (has_pid)
                 json_object_set_new(object, "pid", json_integer(event->pid));
@@ -167,7 +167,8 @@ int verb_events(Cli *cli, int argc, char **argv) {
                 if (c != 'n')
                         return EXIT_USAGE;
                 if (!g_ascii_string_to_unsigned(optarg, 10, 1, G_MAXUINT32, &follow.left, NULL))
-                        return options_usage(cli, "Expected how many events to show for '-n', not '%s'", optarg);
+                        return options_usage(cli, "Expected how many events to show for '-n', not '%s'",
+                                             optarg);
         }
         if (optind < argc)
                 return options_usage(cli, "'%s' is too much", argv[optind]);

@@ -47,7 +47,8 @@ static const Verb verbs[] = {
           verb_create },
         { "exec", "NAME [OPTION]... [--] PROGRAM [ARGUMENT]...", "Run a program in a sandbox that is there",
           HELP_PROCESS HELP_STATUS "\nExample: bulkhead exec maps -- /bin/ps ax\n", verb_exec },
-        { "shell", "NAME [OPTION]... [[--] PROGRAM [ARGUMENT]...]", "Open a terminal in a sandbox that is there",
+        { "shell", "NAME [OPTION]... [[--] PROGRAM [ARGUMENT]...]",
+          "Open a terminal in a sandbox that is there",
           HELP_PROCESS
           "\nThe program is /bin/sh unless one is named. Its terminal looks like ours: window size, keys,\n"
           "job control.\n" HELP_STATUS,
@@ -73,25 +74,32 @@ static const Verb verbs[] = {
           "With --json: [{\"name\", \"state\", \"path\"}].\n", verb_list },
         { "status", "NAME", "Show what a sandbox is, may do and by whose word, uses, and was refused",
           "With --json: the properties by their names on the bus, and \"plan\" (as 'explain --json') and\n"
-          "\"refused\": [{\"time\" (us since 1970), \"capability\", \"gateway\", \"text\"}], from the journal.\n",
+          "\"refused\": [{\"time\" (us since 1970), \"capability\", \"gateway\", \"text\"}],\n"
+          "which is taken from the journal.\n",
           verb_status },
         { "top", "[-n COUNT] [-d SECONDS]", "Show again and again what the sandboxes use",
           "  -n, --count COUNT             how many times (default: until interrupted, or q and Enter)\n"
           "  -d, --delay SECONDS           how long in between (default: 2)\n"
-          "\nWith --json a line each time: {\"time\" (us since 1970), \"sandboxes\": [{\"name\", \"path\", \"state\",\n"
-          "\"cpu-percent\" (of one processor; null at first), \"cpu-nsec\", \"memory\" (bytes), \"tasks\"}]}.\n",
+          "\nWith --json a line each time: {\"time\" (us since 1970), \"sandboxes\": [{\"name\", \"path\",\n"
+          "\"state\", \"cpu-percent\" (of one processor; null at first), \"cpu-nsec\", \"memory\" (bytes),\n"
+          "\"tasks\"}]}.\n",
           verb_top },
         { "events", "[-n COUNT]", "Follow what becomes of the sandboxes that you may see",
           "  -n, --count COUNT             end after so many events (default: never)\n"
-          "\nWith --json a line each: {\"time\" (us since 1970), \"event\", \"sandbox\", \"path\"} and what the event has:\n"
-          "created, state: \"state\", \"state-reason\"; capabilities: \"capabilities\"; started: \"process\", \"pid\",\n"
-          "\"argv\"; exited: \"process\", \"pid\", \"reason\", \"status\"; denied: \"gateway\", \"target\", \"detail\", \"count\";\n"
-          "gone; service-lost, service-back, disconnected, which have no sandbox.\n",
+          "\nWith --json a line each: {\"time\" (us since 1970), \"event\", \"sandbox\", \"path\"}, and\n"
+          "  created, state   \"state\", \"state-reason\"\n"
+          "  capabilities     \"capabilities\"\n"
+          "  started          \"process\", \"pid\", \"argv\"\n"
+          "  exited           \"process\", \"pid\", \"reason\", \"status\"\n"
+          "  denied           \"gateway\", \"target\", \"detail\", \"count\"\n"
+          "  gone\n"
+          "  service-lost, service-back, disconnected: without a sandbox\n",
           verb_events },
         { "doctor", "[--leaks]", "Find out if this machine is fit for sandboxes",
-          "      --leaks                   compare cgroups, folders and processes with the service's records\n"
+          "      --leaks                   compare what is on the host with the service's records\n"
           "\nSays what is missing and how to get it; returns 1 if sandboxes cannot run, or for a leak.\n"
-          "With --json: {\"fit\", \"checks\": [{\"name\", \"result\" (ok, limited, missing), \"text\", \"advice\"}]};\n"
+          "With --json: {\"fit\", \"checks\": [{\"name\", \"result\" (ok, limited, missing), \"text\",\n"
+          "\"advice\"}]};\n"
           "of --leaks: {\"leaks\": [\"...\"]}.\n",
           verb_doctor },
         { "capabilities", "[CAPABILITY]", "Show what there is to ask for, or one of it closely",

@@ -88,7 +88,9 @@ static int run_options_take_bind(RunOptions *options, const Cli *cli, const char
 
         if (!bind_parse(value, &bind))
                 return options_usage(
-                        cli, "Expected SOURCE:TARGET or SOURCE:TARGET:rw with an absolute TARGET for '-b', not '%s'",
+                        cli,
+                        "Expected SOURCE:TARGET or SOURCE:TARGET:rw with an absolute TARGET for '-b', "
+                        "not '%s'",
                         value);
         (void) bulkhead_request_add_mount(options->request, bind.source, bind.target, bind.flags);
         return 0;

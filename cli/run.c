@@ -2,11 +2,12 @@
 /*
  * run, exec and shell: one program inside, as if it ran here
  *
- * Without -T the program gets our own standard descriptors, so nothing of what it reads or writes passes through us.
- * With -T it has a terminal of its own, which is made to look like ours: every key and every line goes through.
+ * Without -T the program gets our own standard descriptors, so nothing of what it reads or writes passes
+ * through us. With -T it has a terminal of its own, which is made to look like ours: every key and every line
+ * goes through.
  *
- * We wait for its end, hand signals on, and return its status. If we die, the service stops a sandbox that we made
- * (bind-to-caller), so an interrupted `run` leaves nothing behind.
+ * We wait for its end, hand signals on, and return its status. If we die, the service stops a sandbox that we
+ * made (bind-to-caller), so an interrupted `run` leaves nothing behind.
  */
 #include <errno.h>
 #include <glib.h>
@@ -23,8 +24,8 @@
 #include "cli/terminal.h"
 #include "util/cleanup.h"
 
-/* After the program's end, what it has written last is on its way through the kernel's buffers; and a program that
- * it left running may hold the terminal open for ever. So long it may be silent. */
+/* After the program's end, what it has written last is on its way through the kernel's buffers; and a program
+ * that it left running may hold the terminal open for ever. So long it may be silent. */
 #define TERMINAL_QUIET_MSEC 200
 
 typedef struct Run {
@@ -146,15 +147,15 @@ static void run_take_signal(Run *run) {
         else if (!run->options->terminal)
                 run_kill(run, number);
         else {
-                /* On a terminal, keys are signals inside. One from outside takes the terminal away, as its owner
-                 * does when a window is closed. */
+                /* On a terminal, keys are signals inside. One from outside takes the terminal away, as its
+                 * owner does when a window is closed. */
                 run_kill(run, SIGHUP);
                 run_finish(run, EXIT_SIGNAL_BASE + number);
         }
 }
 
-/* Signals that our parent ignores (nohup(1), a job in the background) stay ignored. Until the program runs they have
- * ended us, and the service has undone the launch. */
+/* Signals that our parent ignores (nohup(1), a job in the background) stay ignored. Until the program runs
+ * they have ended us, and the service has undone the launch. */
 static int run_catch_signals(Run *run) {
         static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP };
         size_t n = run->options->terminal ? G_N_ELEMENTS(numbers) : 4;
@@ -330,8 +331,8 @@ static void run_wait_until_gone(Run *run) {
         g_auto(BulkheadError) error = { 0 };
         int r = bulkhead_stop(run->cli->service, run->sandbox, 0, &error);
 
-        if (r < 0 && !bulkhead_error_is(&error, BULKHEAD_ERROR_GONE) && !bulkhead_error_is(&error, "NoSuchSandbox") &&
-            !bulkhead_error_is(&error, "BadState"))
+        if (r < 0 && !bulkhead_error_is(&error, BULKHEAD_ERROR_GONE) &&
+            !bulkhead_error_is(&error, "NoSuchSandbox") && !bulkhead_error_is(&error, "BadState"))
                 bus_explain_failure(run->cli, &error, r);
 }
 
@@ -353,7 +354,8 @@ int verb_run(Cli *cli, int argc, char **argv) {
                 return EXIT_BULKHEAD;
 
         /* Timings are a property of the sandbox, so it must be there when its program has ended. */
-        flags = (options.keep || options.timings ? BULKHEAD_KEEP : 0) | (options.keep ? 0 : BULKHEAD_BIND_TO_CALLER);
+        flags = (options.keep || options.timings ? BULKHEAD_KEEP : 0) |
+                (options.keep ? 0 : BULKHEAD_BIND_TO_CALLER);
         run_complete_request(&run, flags);
         run.asked = now_usec();
         r = bulkhead_launch(cli->service, options.request, (const char *const *) argv + optind, &run.sandbox,
@@ -378,7 +380,8 @@ static int exec_in(Run *run, const char *name, const char *const *program) {
         if (bus_open(run->cli) < 0)
                 return EXIT_BULKHEAD;
         run_complete_request(run, 0);
-        r = bulkhead_run(run->cli->service, name, run->options->request, program, &run->process, NULL, &error);
+        r = bulkhead_run(run->cli->service, name, run->options->request, program, &run->process, NULL,
+                         &error);
         return run_started(run, r, &error) < 0 ? run->status : run_serve(run);
 }
 

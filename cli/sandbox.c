@@ -60,7 +60,8 @@ int verb_create(Cli *cli, int argc, char **argv) {
 }
 
 static int capabilities_change(Cli *cli, int argc, char **argv,
-                               int (*change)(Bulkhead *, const char *, const char *const *, BulkheadError *)) {
+                               int (*change)(Bulkhead *, const char *, const char *const *,
+                                             BulkheadError *)) {
         g_auto(BulkheadError) error = { 0 };
         int status;
 
@@ -69,7 +70,8 @@ static int capabilities_change(Cli *cli, int argc, char **argv,
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
         return status_of_call(
-                cli, change(cli->service, argv[optind], (const char *const *) argv + optind + 1, &error), &error);
+                cli, change(cli->service, argv[optind], (const char *const *) argv + optind + 1, &error),
+                &error);
 }
 
 int verb_grant(Cli *cli, int argc, char **argv) {
@@ -80,8 +82,8 @@ int verb_revoke(Cli *cli, int argc, char **argv) {
         return capabilities_change(cli, argc, argv, bulkhead_revoke);
 }
 
-/* Root's is a path, which the service resolves; what others show they open themselves, so that the service need not
- * wonder whether they may. */
+/* Root's is a path, which the service resolves; what others show they open themselves, so that the service
+ * need not wonder whether they may. */
 int verb_mount(Cli *cli, int argc, char **argv) {
         g_auto(BulkheadError) error = { 0 };
         g_auto(Bind) bind = { 0 };
@@ -91,8 +93,9 @@ int verb_mount(Cli *cli, int argc, char **argv) {
         if (options_only_global(cli, argc, argv, 2, 2, &status) != 0)
                 return status;
         if (!bind_parse(argv[optind + 1], &bind))
-                return options_usage(cli, "Expected SOURCE:TARGET or SOURCE:TARGET:rw with an absolute TARGET, not '%s'",
-                                     argv[optind + 1]);
+                return options_usage(
+                        cli, "Expected SOURCE:TARGET or SOURCE:TARGET:rw with an absolute TARGET, not '%s'",
+                        argv[optind + 1]);
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
         if (geteuid() == 0) {
@@ -117,7 +120,8 @@ int verb_unmount(Cli *cli, int argc, char **argv) {
                 return status;
         if (bus_open(cli) < 0)
                 return EXIT_FAILURE;
-        return status_of_call(cli, bulkhead_unmount(cli->service, argv[optind], argv[optind + 1], &error), &error);
+        return status_of_call(cli, bulkhead_unmount(cli->service, argv[optind], argv[optind + 1], &error),
+                              &error);
 }
 
 /* On each sandbox named; goes on after a failure. */

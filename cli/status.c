@@ -79,9 +79,8 @@ static char *property_format(const json_t *value, Unit unit) {
                 return g_strdup(json_string_value(value));
         if (json_is_integer(value))
                 return number_format((uint64_t) json_integer_value(value), unit);
-        json_array_foreach(value, i, element)
-                if (json_is_string(element))
-                        g_ptr_array_add(words, g_strdup(json_string_value(element)));
+        json_array_foreach(value, i, element) if (json_is_string(element))
+                g_ptr_array_add(words, g_strdup(json_string_value(element)));
         json_object_foreach((json_t *) value, key, element) if (json_is_string(element))
                 g_ptr_array_add(words, g_strdup_printf("%s=%s", key, json_string_value(element)));
         g_ptr_array_add(words, NULL);
@@ -136,11 +135,11 @@ static char *origins_format(const json_t *origins) {
         json_t *origin;
         size_t i;
 
-        json_array_foreach(origins, i, origin)
-                g_ptr_array_add(words, g_strdup_printf("%s (%s:%" JSON_INTEGER_FORMAT ")",
-                                                       json_string_value(json_object_get(origin, "capability")) ?: "",
-                                                       json_string_value(json_object_get(origin, "file")) ?: "",
-                                                       json_integer_value(json_object_get(origin, "line"))));
+        json_array_foreach(origins, i, origin) g_ptr_array_add(
+                words, g_strdup_printf("%s (%s:%" JSON_INTEGER_FORMAT ")",
+                                       json_string_value(json_object_get(origin, "capability")) ?: "",
+                                       json_string_value(json_object_get(origin, "file")) ?: "",
+                                       json_integer_value(json_object_get(origin, "line"))));
         g_ptr_array_add(words, NULL);
         return g_strjoinv(", ", (char **) words->pdata);
 }
@@ -179,7 +178,8 @@ static void plan_print_table(json_t *plan) {
                                                         json_string_value(json_object_get(item, "key")), how,
                                                         origins });
         }
-        puts(json_array_size(plan) > 0 ? "\nMay do:" : "\nMay do nothing that it could not do without capabilities.");
+        puts(json_array_size(plan) > 0 ? "\nMay do:"
+                                       : "\nMay do nothing that it could not do without capabilities.");
         if (json_array_size(plan) > 0)
                 table_print(table, stdout, true);
 }
@@ -197,7 +197,8 @@ static char *journal_get(sd_journal *journal, const char *field) {
 
 /* Newest last; an empty array also where there is no journal, or none that we may read. */
 static json_t *status_find_refusals(json_t *properties) {
-        g_autofree char *of = g_strdup_printf("SANDBOX=%s", json_string_value(json_object_get(properties, "Name")));
+        g_autofree char *of = g_strdup_printf("SANDBOX=%s",
+                                              json_string_value(json_object_get(properties, "Name")));
         uint64_t since = (uint64_t) json_integer_value(json_object_get(properties, "CreatedUSec")), when;
         json_t *refusals = json_array();
         sd_journal *journal = NULL;
@@ -216,7 +217,8 @@ static json_t *status_find_refusals(json_t *properties) {
                         text = journal_get(journal, "MESSAGE");
                         json_array_insert_new(refusals, 0,
                                               json_pack("{s:I, s:s?, s:s?, s:s?}", "time", (json_int_t) when,
-                                                        "capability", capability, "gateway", gateway, "text", text));
+                                                        "capability", capability, "gateway", gateway, "text",
+                                                        text));
                 }
         sd_journal_close(journal);
         return refusals;
@@ -231,17 +233,16 @@ static void refusals_print(json_t *refusals) {
         if (json_array_size(refusals) == 0)
                 return;
         json_array_foreach(refusals, i, refusal) {
-                g_autofree char *when =
-                        number_format((uint64_t) json_integer_value(json_object_get(refusal, "time")), UNIT_DATE);
+                g_autofree char *when = number_format(
+                        (uint64_t) json_integer_value(json_object_get(refusal, "time")), UNIT_DATE);
 
-                table_add(table, (const char *const[]){ when,
-                                                        json_string_value(json_object_get(refusal, "capability")),
-                                                        json_string_value(json_object_get(refusal, "text")) });
+                table_add(table, (const char *const[]){
+                                         when, json_string_value(json_object_get(refusal, "capability")),
+                                         json_string_value(json_object_get(refusal, "text")) });
         }
         puts("\nWas refused:");
         table_print(table, stdout, true);
 }
-
 
 /* ---- the verb ---- */
 

@@ -16,7 +16,8 @@
 static struct termios saved;
 static volatile sig_atomic_t is_raw;
 
-/* tcsetattr(3) and raise(3) are safe in a handler, signal-safety(7); SA_RESETHAND has set the default action. */
+/* tcsetattr(3) and raise(3) are safe in a handler, signal-safety(7); SA_RESETHAND has set the default action.
+ */
 static void on_fatal_signal(int number) {
         if (is_raw)
                 (void) tcsetattr(STDIN_FILENO, TCSANOW, &saved);
@@ -27,7 +28,8 @@ static void on_fatal_signal(int number) {
 static void catch_fatal_signals(void) {
         static const int numbers[] = { SIGABRT, SIGALRM, SIGBUS,  SIGFPE,  SIGILL,  SIGPIPE, SIGSEGV,
                                        SIGSYS,  SIGTRAP, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ };
-        struct sigaction action = { .sa_handler = on_fatal_signal, .sa_flags = (int) (SA_RESETHAND | SA_NODEFER) };
+        struct sigaction action = { .sa_handler = on_fatal_signal,
+                                    .sa_flags = (int) (SA_RESETHAND | SA_NODEFER) };
         struct sigaction before;
 
         (void) sigemptyset(&action.sa_mask);

@@ -4,8 +4,8 @@
 /*
  * Terminal: ours, while a program inside has one of its own
  *
- * In raw mode every key goes inside, Ctrl-C and Ctrl-Z too. It is taken back when the program ends, and also when we
- * are ended by a signal (SIGKILL excepted).
+ * In raw mode every key goes inside, Ctrl-C and Ctrl-Z too. It is taken back when the program ends, and also
+ * when we are ended by a signal (SIGKILL excepted).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,8 @@
 /* Whether standard input is a terminal. */
 bool terminal_is_there(void);
 
-/* Remembers how the terminal is set, and sets it raw, cfmakeraw(3). Does nothing without one. Negative errno. */
+/* Remembers how the terminal is set, and sets it raw, cfmakeraw(3). Does nothing without one. Negative errno.
+ */
 int terminal_set_raw(void);
 /* As it was remembered; does nothing if it is not raw. */
 void terminal_restore(void);
@@ -21,8 +22,8 @@ void terminal_restore(void);
 /* False if neither output nor input is a terminal that knows its size. */
 bool terminal_get_size(uint16_t *ret_rows, uint16_t *ret_columns);
 
-/* Copies between our standard input and output and @fd, the other end of a program's terminal, which is non-blocking:
- * a program that does not read must not stop us from reading. */
+/* Copies between our standard input and output and @fd, the other end of a program's terminal, which is
+ * non-blocking: a program that does not read must not stop us from reading. */
 typedef struct Relay {
         int fd; /* owned; -1 when its program has closed it */
         bool input_ended;

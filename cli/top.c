@@ -2,8 +2,8 @@
 /*
  * top: what sandboxes use, again and again
  *
- * On a terminal each picture takes the place of the one before; elsewhere they follow one another. Processor time
- * is that between two pictures, in percent of one processor.
+ * On a terminal each picture takes the place of the one before; elsewhere they follow one another. Processor
+ * time is that between two pictures, in percent of one processor.
  */
 #include <glib.h>
 #include <poll.h>
@@ -41,9 +41,10 @@ static double top_take_cpu(Top *top, const char *path, guint64 nsec, uint64_t no
         return percent;
 }
 
-static void top_add(Top *top, const BulkheadSandbox *sandbox, json_t *properties, uint64_t now, json_t *objects,
-                    Table *table) {
-        json_int_t memory = get_number(properties, "MemoryCurrent"), tasks = get_number(properties, "TasksCurrent");
+static void top_add(Top *top, const BulkheadSandbox *sandbox, json_t *properties, uint64_t now,
+                    json_t *objects, Table *table) {
+        json_int_t memory = get_number(properties, "MemoryCurrent"),
+                   tasks = get_number(properties, "TasksCurrent");
         json_int_t nsec = get_number(properties, "CPUUsageNSec");
         double percent = top_take_cpu(top, sandbox->path, (guint64) nsec, now);
         g_autofree char *cpu = percent < 0 ? NULL : g_strdup_printf("%.1f %%", percent);
@@ -51,10 +52,11 @@ static void top_add(Top *top, const BulkheadSandbox *sandbox, json_t *properties
         g_autofree char *time = output_format_usec((uint64_t) nsec / 1000);
         g_autofree char *n = g_strdup_printf("%" JSON_INTEGER_FORMAT, tasks);
 
-        json_array_append_new(objects, json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "name", sandbox->name, "path",
-                                                 sandbox->path, "state", sandbox->state, "cpu-percent",
-                                                 percent < 0 ? json_null() : json_real(percent), "cpu-nsec", nsec,
-                                                 "memory", memory, "tasks", tasks));
+        json_array_append_new(objects,
+                              json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "name", sandbox->name, "path",
+                                        sandbox->path, "state", sandbox->state, "cpu-percent",
+                                        percent < 0 ? json_null() : json_real(percent), "cpu-nsec", nsec,
+                                        "memory", memory, "tasks", tasks));
         table_add(table, (const char *const[]){ sandbox->name, sandbox->state, cpu, time, size, n });
 }
 
@@ -85,8 +87,9 @@ static int top_show(Top *top, bool is_terminal) {
         top->before_usec = now;
 
         if (top->cli->json)
-                output_json_line(json_pack("{s:I, s:O}", "time", (json_int_t) g_get_real_time(), "sandboxes", objects),
-                                 stdout);
+                output_json_line(
+                        json_pack("{s:I, s:O}", "time", (json_int_t) g_get_real_time(), "sandboxes", objects),
+                        stdout);
         else {
                 if (is_terminal)
                         fputs("\033[H\033[J", stdout); /* to the top left, and empty what is below */
@@ -99,7 +102,8 @@ static int top_show(Top *top, bool is_terminal) {
 
 /* Until the next picture is due. True if somebody wants no more: a line that begins with q. */
 static bool top_pause(const Top *top, bool is_terminal) {
-        struct pollfd fd = { .fd = is_terminal && isatty(STDIN_FILENO) ? STDIN_FILENO : -1, .events = POLLIN };
+        struct pollfd fd = { .fd = is_terminal && isatty(STDIN_FILENO) ? STDIN_FILENO : -1,
+                             .events = POLLIN };
         char key = '\0';
 
         if (poll(&fd, 1, (int) (top->delay_sec * 1000)) > 0)
@@ -115,14 +119,15 @@ static int top_take_option(Top *top, int c) {
         case 'n':
                 if (g_ascii_string_to_unsigned(optarg, 10, 1, G_MAXUINT32, &top->count, NULL))
                         return 0;
-                return options_usage(top->cli, "Expected how many pictures to show for '-n', not '%s'", optarg);
+                return options_usage(top->cli, "Expected how many pictures to show for '-n', not '%s'",
+                                     optarg);
         case 'd':
                 top->delay_sec = g_ascii_strtod(optarg, &end);
                 if (end != optarg && *end == '\0' && top->delay_sec >= DELAY_MIN_SEC &&
                     top->delay_sec <= DELAY_MAX_SEC)
                         return 0;
-                return options_usage(top->cli, "Expected seconds from %g to %g for '-d', not '%s'", DELAY_MIN_SEC,
-                                     DELAY_MAX_SEC, optarg);
+                return options_usage(top->cli, "Expected seconds from %g to %g for '-d', not '%s'",
+                                     DELAY_MIN_SEC, DELAY_MAX_SEC, optarg);
         default:
                 return EXIT_USAGE;
         }

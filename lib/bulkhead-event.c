@@ -152,7 +152,8 @@ static int read_value(sd_bus_message *m, const char **ret_string, char ***ret_st
         if (r >= 0)
                 r = sd_bus_message_read_strv(m, ret_strings);
         if (r >= 0 && !*ret_strings)
-                *ret_strings = g_new0(char *, 1); /* sd-bus gives NULL for none, which means "not told" here */
+                *ret_strings = g_new0(char *,
+                                      1); /* sd-bus gives NULL for none, which means "not told" here */
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 

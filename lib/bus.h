@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Bus: the connection of libbulkhead below its header, for the command line, which shows properties as they are
+ * Bus: the connection of libbulkhead below its header, for the command line, which shows properties as they
+ * are
  *
  * Not installed and not exported.
  */
@@ -34,6 +35,7 @@ int bulkhead_find(Bulkhead *bulkhead, const char *sandbox, char **ret_path, Bulk
 
 /* Fills @error; returns @r (negative). */
 int bulkhead_error_take(BulkheadError *error, const sd_bus_error *from, int r);
-int bulkhead_error_set(BulkheadError *error, int r, const char *name, const char *format, ...) G_GNUC_PRINTF(4, 5);
+int bulkhead_error_set(BulkheadError *error, int r, const char *name, const char *format, ...)
+        G_GNUC_PRINTF(4, 5);
 /* A message that we could not write or read. */
 int bulkhead_error_message(BulkheadError *error, int r, const char *what);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A launcher: runs a program in a sandbox with one capability, and says how it ended
- * cc launcher.c $(pkg-config --cflags --libs bulkhead) -o launcher; ./launcher com.acme.maps.data /bin/ls /maps
+ * cc launcher.c $(pkg-config --cflags --libs bulkhead) -o launcher; ./launcher com.acme.maps /bin/ls /maps
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -169,7 +169,8 @@ static void test_status_and_variables(void **state) {
         g_auto(Tty) tty = { .fd = -1 };
 
         tty_start(&tty, *state, 24, 80,
-                  TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "test -t 0 && test -t 1 && echo $TERM; exit 7"));
+                  TEST_STRV("run", "-T", "--", "/bin/sh", "-c",
+                            "test -t 0 && test -t 1 && echo $TERM; exit 7"));
         assert_int_equal(tty_finish(&tty), 7);
         assert_string_equal(tty.seen->str, "vt100\r\n");
 }
@@ -178,8 +179,10 @@ static void test_status_and_variables(void **state) {
 static void test_without_a_terminal_of_ours(void **state) {
         g_auto(TestResult) result = { 0 };
 
-        test_bulkhead(*state, TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "cat >/dev/null; test -t 0 && echo ended"),
-                      "some\n", &result);
+        test_bulkhead(
+                *state,
+                TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "cat >/dev/null; test -t 0 && echo ended"),
+                "some\n", &result);
         assert_int_equal(result.status, 0);
         assert_non_null(strstr(result.output, "ended\r\n"));
 }
@@ -191,7 +194,8 @@ static void shell_start(Tty *tty, const TestService *service) {
 
         test_bulkhead(service, TEST_STRV("create", "--name", "typed"), NULL, &result);
         assert_int_equal(result.status, 0);
-        tty_start(tty, service, 33, 101, TEST_STRV("shell", "typed", "-e", "PS1=ready> ", "--", "/bin/sh", "-i"));
+        tty_start(tty, service, 33, 101,
+                  TEST_STRV("shell", "typed", "-e", "PS1=ready> ", "--", "/bin/sh", "-i"));
         tty_expect(tty, "ready> ");
 }
 
@@ -266,7 +270,8 @@ static void test_job_control(void **state) {
 static void test_terminal_is_given_back(void **state) {
         g_auto(Tty) tty = { .fd = -1 };
 
-        tty_start(&tty, *state, 24, 80, TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "echo up; read x; exit 4"));
+        tty_start(&tty, *state, 24, 80,
+                  TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "echo up; read x; exit 4"));
         tty_expect(&tty, "up");
         tty_wait_raw(&tty);
         tty_type(&tty, "\r");
@@ -288,7 +293,8 @@ static void test_terminal_is_given_back_after_signals(void **state) {
                 g_auto(Tty) tty = { .fd = -1 };
                 int status;
 
-                tty_start(&tty, *state, 24, 80, TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "echo up; sleep 1000"));
+                tty_start(&tty, *state, 24, 80,
+                          TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "echo up; sleep 1000"));
                 tty_expect(&tty, "up");
                 tty_wait_raw(&tty);
                 assert_return_code(kill(tty.pid, cases[i].number), errno);
@@ -305,7 +311,8 @@ static void test_terminal_is_lent_while_stopped(void **state) {
         g_auto(Tty) tty = { .fd = -1 };
         int status;
 
-        tty_start(&tty, *state, 24, 80, TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "echo up; read x; exit 5"));
+        tty_start(&tty, *state, 24, 80,
+                  TEST_STRV("run", "-T", "--", "/bin/sh", "-c", "echo up; read x; exit 5"));
         tty_expect(&tty, "up");
         tty_wait_raw(&tty);
         assert_return_code(kill(tty.pid, SIGTSTP), errno);

@@ -26,7 +26,8 @@ static void prepare(TestService *service) {
         test_service_add_bind(service, "verbs.file", "host/file.txt", "/gateways/file", true);
 }
 
-/* Runs, and fails the test unless the status is @status and @needle (NULL = any) is in what was printed or said. */
+/* Runs, and fails the test unless the status is @status and @needle (NULL = any) is in what was printed or
+ * said. */
 static char *run(const TestService *service, const char *const *argv, int status, const char *needle) {
         g_auto(TestResult) result = { 0 };
 
@@ -64,17 +65,21 @@ static void test_mounts_by_hand(void **state) {
         g_autofree char *source = test_service_path(*state, "host/shown.txt");
         g_autofree char *first = g_strconcat(source, ":/run/first", NULL);
         g_autofree char *second = g_strconcat(source, ":/run/second:rw", NULL);
-        g_autofree char *text = run(*state, TEST_STRV("run", "-b", first, "--", "cat", "/run/first"), 0, NULL);
+        g_autofree char *text = run(*state, TEST_STRV("run", "-b", first, "--", "cat", "/run/first"), 0,
+                                    NULL);
 
         /* No app may stand for the host's root, so what is shown writable belongs to somebody else. */
         assert_return_code(chown(source, 1000, 1000), errno);
         assert_string_equal(text, "shown\n");
-        expect(*state, TEST_STRV("run", "-b", first, "--", "/bin/sh", "-c", "echo >/run/first"), 2, "Read-only");
+        expect(*state, TEST_STRV("run", "-b", first, "--", "/bin/sh", "-c", "echo >/run/first"), 2,
+               "Read-only");
         expect(*state, TEST_STRV("create", "--name", "mounts", "-b", first), 0, "mounts");
         expect(*state, TEST_STRV("exec", "mounts", "--", "test", "-e", "/run/second"), 1, NULL);
         expect(*state, TEST_STRV("mount", "mounts", second), 0, NULL);
-        expect(*state, TEST_STRV("exec", "mounts", "--", "cat", "/run/first", "/run/second"), 0, "shown\nshown\n");
-        expect(*state, TEST_STRV("exec", "mounts", "--", "/bin/sh", "-c", "echo written >/run/second"), 0, NULL);
+        expect(*state, TEST_STRV("exec", "mounts", "--", "cat", "/run/first", "/run/second"), 0,
+               "shown\nshown\n");
+        expect(*state, TEST_STRV("exec", "mounts", "--", "/bin/sh", "-c", "echo written >/run/second"), 0,
+               NULL);
         expect(*state, TEST_STRV("exec", "mounts", "--", "cat", "/run/first"), 0, "written\n");
         expect(*state, TEST_STRV("unmount", "mounts", "/run/second"), 0, NULL);
         expect(*state, TEST_STRV("exec", "mounts", "--", "test", "-s", "/run/second"), 1, NULL);
@@ -215,9 +220,9 @@ static void test_doctor(void **state) {
         text = run(*state, TEST_STRV("--root", root, "doctor", "--json"), 0, NULL);
         report = parse(text, strlen(text));
         assert_true(json_is_true(json_object_get(report, "fit")));
-        json_array_foreach(json_object_get(report, "checks"), i, check)
-                if (g_str_equal(get_string(check, "name"), "service"))
-                        has_service = g_str_equal(get_string(check, "result"), "ok");
+        json_array_foreach(json_object_get(report, "checks"), i,
+                           check) if (g_str_equal(get_string(check, "name"), "service"))
+                has_service = g_str_equal(get_string(check, "result"), "ok");
         assert_true(has_service);
         assert_true(i >= 10);
         json_decref(report);
@@ -273,9 +278,10 @@ static void test_suggestions(void **state) {
 
 /* Every verb explains itself, and what its JSON looks like if it prints some. */
 static void test_help(void **state) {
-        static const char *const verbs[] = { "run",    "create", "exec", "shell",  "grant", "revoke", "mount", "unmount",
-                                             "freeze", "thaw",   "kill", "stop",   "list",  "status", "top",   "events",
-                                             "doctor", "check",  "diff", "explain" };
+        static const char *const verbs[] = { "run",    "create", "exec",    "shell",  "grant",
+                                             "revoke", "mount",  "unmount", "freeze", "thaw",
+                                             "kill",   "stop",   "list",    "status", "top",
+                                             "events", "doctor", "check",   "diff",   "explain" };
         static const char *const printers[] = { "list", "status", "top", "events", "doctor" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)

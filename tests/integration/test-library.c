@@ -89,7 +89,8 @@ static void on_event(const BulkheadEvent *event, void *userdata) {
                 break;
         case BULKHEAD_EVENT_CREATED:
         case BULKHEAD_EVENT_GONE:
-                line = g_strdup_printf("%s %s", event->type == BULKHEAD_EVENT_GONE ? "gone" : "created", event->name);
+                line = g_strdup_printf("%s %s", event->type == BULKHEAD_EVENT_GONE ? "gone" : "created",
+                                       event->name);
                 break;
         case BULKHEAD_EVENT_DENIED:
         case BULKHEAD_EVENT_SERVICE_LOST:
@@ -147,8 +148,8 @@ static void test_launch_and_hear_of_the_end(void **state) {
         assert_int_equal(bulkhead_request_set_variable(request, "NUMBER", "7"), 0);
         assert_int_equal(bulkhead_request_set_fd(request, 1, pipe_fds[1]), 0);
         expect_ok(bulkhead_launch(bulkhead, request,
-                                  TEST_STRV("/bin/sh", "-c", "cat /gateways/file; exit $NUMBER"), &sandbox, &process,
-                                  &pid, &error),
+                                  TEST_STRV("/bin/sh", "-c", "cat /gateways/file; exit $NUMBER"), &sandbox,
+                                  &process, &pid, &error),
                   &error);
         (void) close(pipe_fds[1]);
         assert_true(pid > 0);
@@ -173,7 +174,9 @@ static void test_end_of_run_is_told_once(void **state) {
         bulkhead_set_callback(other, on_event, &seen_by_other);
         bulkhead_request_set_name(request, "shared");
         expect_ok(bulkhead_create(maker, request, NULL, &error), &error);
-        expect_ok(bulkhead_run(other, "shared", NULL, TEST_STRV("/bin/sh", "-c", "exit 4"), NULL, NULL, &error), &error);
+        expect_ok(
+                bulkhead_run(other, "shared", NULL, TEST_STRV("/bin/sh", "-c", "exit 4"), NULL, NULL, &error),
+                &error);
         expect_event(other, &seen_by_other, "exited shared exited 4");
         expect_event(maker, &seen_by_maker, "exited shared exited 4");
 
@@ -182,11 +185,14 @@ static void test_end_of_run_is_told_once(void **state) {
                 g_autofree char *script = g_strdup_printf("exit %d", 10 + i);
                 g_autofree char *line = g_strdup_printf("exited shared exited %d", 10 + i);
 
-                expect_ok(bulkhead_run(other, "shared", NULL, TEST_STRV("/bin/sh", "-c", script), NULL, NULL, &error),
+                expect_ok(bulkhead_run(other, "shared", NULL, TEST_STRV("/bin/sh", "-c", script), NULL, NULL,
+                                       &error),
                           &error);
                 expect_event(other, &seen_by_other, line);
         }
-        expect_ok(bulkhead_run(maker, "shared", NULL, TEST_STRV("/bin/sh", "-c", "exit 5"), NULL, NULL, &error), &error);
+        expect_ok(
+                bulkhead_run(maker, "shared", NULL, TEST_STRV("/bin/sh", "-c", "exit 5"), NULL, NULL, &error),
+                &error);
         expect_event(maker, &seen_by_maker, "exited shared exited 5");
         expect_ok(bulkhead_stop(maker, "shared", 0, &error), &error);
         expect_event(maker, &seen_by_maker, "gone shared");
@@ -214,7 +220,8 @@ static void test_events_of_others(void **state) {
         expect_ok(bulkhead_freeze(maker, "watched", &error), &error);
         expect_event(watcher, &seen, "state watched frozen");
         expect_ok(bulkhead_thaw(maker, "watched", &error), &error);
-        expect_ok(bulkhead_run(maker, "watched", NULL, TEST_STRV("sleep", "1000"), NULL, NULL, &error), &error);
+        expect_ok(bulkhead_run(maker, "watched", NULL, TEST_STRV("sleep", "1000"), NULL, NULL, &error),
+                  &error);
         expect_event(watcher, &seen, "started watched sleep");
         expect_ok(bulkhead_kill(maker, "watched", SIGKILL, &error), &error);
         expect_event(watcher, &seen, "exited watched killed 9");
@@ -234,7 +241,8 @@ static void test_wait_and_list(void **state) {
 
         bulkhead_request_set_name(request, "listed");
         bulkhead_request_set_flags(request, BULKHEAD_KEEP);
-        expect_ok(bulkhead_launch(bulkhead, request, TEST_STRV("sleep", "1000"), &sandbox, &process, NULL, &error),
+        expect_ok(bulkhead_launch(bulkhead, request, TEST_STRV("sleep", "1000"), &sandbox, &process, NULL,
+                                  &error),
                   &error);
         expect_ok(bulkhead_list(bulkhead, &sandboxes, &error), &error);
         assert_non_null(sandboxes[0]);
@@ -267,8 +275,9 @@ static void test_mounts(void **state) {
         expect_ok(bulkhead_create(bulkhead, request, &sandbox, &error), &error);
         expect_ok(bulkhead_mount(bulkhead, sandbox, source, "/run/second", 0, &error), &error);
         expect_ok(bulkhead_mount_fd(bulkhead, sandbox, fd, "/run/third", 0, &error), &error);
-        assert_int_equal(
-                test_client_shell(client, sandbox, "cat /run/first /run/second /run/third; echo >/run/first", &text), 2);
+        assert_int_equal(test_client_shell(client, sandbox,
+                                           "cat /run/first /run/second /run/third; echo >/run/first", &text),
+                         2);
         assert_true(g_str_has_prefix(text, "granted\ngranted\ngranted\n"));
         expect_ok(bulkhead_unmount(bulkhead, sandbox, "/run/second", &error), &error);
         assert_int_equal(test_client_shell(client, sandbox, "test -s /run/second", NULL), 1);
@@ -284,8 +293,8 @@ static void test_terminal(void **state) {
         char text[64] = "";
 
         bulkhead_request_set_flags(request, BULKHEAD_TERMINAL);
-        expect_ok(bulkhead_launch(bulkhead, request, TEST_STRV("/bin/sh", "-c", "read x; stty size"), NULL, &process,
-                                  NULL, &error),
+        expect_ok(bulkhead_launch(bulkhead, request, TEST_STRV("/bin/sh", "-c", "read x; stty size"), NULL,
+                                  &process, NULL, &error),
                   &error);
         expect_ok(bulkhead_open_terminal(bulkhead, process, &fd, &error), &error);
         expect_ok(bulkhead_resize(bulkhead, process, 12, 34, &error), &error);
@@ -314,20 +323,23 @@ static void test_errors_have_names(void **state) {
                 const char *name;
                 int r;
                 BulkheadError error;
-        } cases[] = { { "NoSuchSandbox" },   { "InvalidArgs" },        { "UnknownCapability" }, { "ExecFailed" },
+        } cases[] = { { "NoSuchSandbox" },     { "InvalidArgs" }, { "UnknownCapability" }, { "ExecFailed" },
                       { BULKHEAD_ERROR_GONE }, { "InvalidName" }, { "InvalidArgs" } };
 
         bulkhead_request_add_capability(request, "no.such");
         cases[0].r = bulkhead_grant(bulkhead, "nobody", unknown, &cases[0].error);
         cases[1].r = bulkhead_kill_process(bulkhead, "no path", SIGTERM, &cases[1].error);
         cases[2].r = bulkhead_create(bulkhead, request, NULL, &cases[2].error);
-        cases[3].r = bulkhead_launch(bulkhead, NULL, TEST_STRV("/no/such"), NULL, &process, NULL, &cases[3].error);
-        cases[4].r = bulkhead_kill_process(bulkhead, TEST_BUS_PATH "/sandbox/nobody/process/1", 9, &cases[4].error);
+        cases[3].r = bulkhead_launch(bulkhead, NULL, TEST_STRV("/no/such"), NULL, &process, NULL,
+                                     &cases[3].error);
+        cases[4].r = bulkhead_kill_process(bulkhead, TEST_BUS_PATH "/sandbox/nobody/process/1", 9,
+                                           &cases[4].error);
         bulkhead_request_set_name(request, "a/b");
         cases[5].r = bulkhead_create(bulkhead, request, NULL, &cases[5].error);
         cases[6].r = bulkhead_stop(bulkhead, "\xff", 0, &cases[6].error);
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                if (cases[i].r >= 0 || !bulkhead_error_is(&cases[i].error, cases[i].name) || !cases[i].error.message)
+                if (cases[i].r >= 0 || !bulkhead_error_is(&cases[i].error, cases[i].name) ||
+                    !cases[i].error.message)
                         fail_msg("Case %zu: %d, %s: %s; expected %s", i, cases[i].r, cases[i].error.name,
                                  cases[i].error.message, cases[i].name);
                 bulkhead_error_done(&cases[i].error);
@@ -337,8 +349,8 @@ static void test_errors_have_names(void **state) {
 
 /* ---- the example ---- */
 
-static int run_example(const TestService *service, const char *capability, const char *program, const char *argument,
-                       char **ret_output) {
+static int run_example(const TestService *service, const char *capability, const char *program,
+                       const char *argument, char **ret_output) {
         const char *launcher = g_getenv("BULKHEAD_TEST_LAUNCHER");
         const char *const argv[] = { launcher, capability, program, argument, NULL };
         g_autofree char *variable = g_strdup_printf("BULKHEAD_BUS=%s", test_service_get_address(service));

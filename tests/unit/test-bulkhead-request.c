@@ -58,16 +58,19 @@ static void test_parts(void **state G_GNUC_UNUSED) {
         bulkhead_request_set_flags(request, BULKHEAD_KEEP | BULKHEAD_BIND_TO_CALLER | BULKHEAD_TERMINAL);
 
         assert_string_equal(bulkhead_request_get_name(request), "n");
-        expect_sent(request, REQUEST_SANDBOX,
-                    "{\"environment\":{\"A\":\"2=3\"},\"capabilities\":[\"a\"],\"template\":\"t\",\"hostname\":\"h\","
-                    "\"labels\":{\"k\":\"\"},\"mounts\":[[\"/s\",\"/d\",4]],\"bind-to-caller\":true}");
-        expect_sent(request, REQUEST_PROCESS,
-                    "{\"environment\":{\"A\":\"2=3\"},\"working-directory\":\"/w\",\"user\":\"u\",\"terminal\":true,"
-                    "\"stdout\":null}");
-        expect_sent(request, REQUEST_SANDBOX | REQUEST_PROCESS,
-                    "{\"environment\":{\"A\":\"2=3\"},\"capabilities\":[\"a\"],\"template\":\"t\",\"hostname\":\"h\","
-                    "\"labels\":{\"k\":\"\"},\"mounts\":[[\"/s\",\"/d\",4]],\"bind-to-caller\":true,"
-                    "\"working-directory\":\"/w\",\"user\":\"u\",\"terminal\":true,\"stdout\":null,\"keep\":true}");
+        expect_sent(
+                request, REQUEST_SANDBOX,
+                "{\"environment\":{\"A\":\"2=3\"},\"capabilities\":[\"a\"],\"template\":\"t\",\"hostname\":\"h\","
+                "\"labels\":{\"k\":\"\"},\"mounts\":[[\"/s\",\"/d\",4]],\"bind-to-caller\":true}");
+        expect_sent(
+                request, REQUEST_PROCESS,
+                "{\"environment\":{\"A\":\"2=3\"},\"working-directory\":\"/w\",\"user\":\"u\",\"terminal\":true,"
+                "\"stdout\":null}");
+        expect_sent(
+                request, REQUEST_SANDBOX | REQUEST_PROCESS,
+                "{\"environment\":{\"A\":\"2=3\"},\"capabilities\":[\"a\"],\"template\":\"t\",\"hostname\":\"h\","
+                "\"labels\":{\"k\":\"\"},\"mounts\":[[\"/s\",\"/d\",4]],\"bind-to-caller\":true,"
+                "\"working-directory\":\"/w\",\"user\":\"u\",\"terminal\":true,\"stdout\":null,\"keep\":true}");
 }
 
 static void test_refused(void **state G_GNUC_UNUSED) {
@@ -105,7 +108,8 @@ static void test_error_names(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                sd_bus_error from = SD_BUS_ERROR_MAKE_CONST(cases[i].bus_name, cases[i].bus_name ? "text" : NULL);
+                sd_bus_error from = SD_BUS_ERROR_MAKE_CONST(cases[i].bus_name,
+                                                            cases[i].bus_name ? "text" : NULL);
                 g_auto(BulkheadError) error = { 0 };
 
                 assert_int_equal(bulkhead_error_take(&error, &from, cases[i].r), cases[i].r);
@@ -131,8 +135,9 @@ static void test_no_bus(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_empty),       cmocka_unit_test(test_parts),  cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_error_names), cmocka_unit_test(test_no_bus),
+                cmocka_unit_test(test_empty),   cmocka_unit_test(test_parts),
+                cmocka_unit_test(test_refused), cmocka_unit_test(test_error_names),
+                cmocka_unit_test(test_no_bus),
         };
 
         return cmocka_run_group_tests_name("bulkhead-request", tests, NULL, NULL);

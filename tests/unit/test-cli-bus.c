@@ -83,7 +83,8 @@ static void test_exit_status(void **state G_GNUC_UNUSED) {
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-                BulkheadError error = { (char *) (uintptr_t) cases[i].name, (char *) (uintptr_t) cases[i].message };
+                BulkheadError error = { (char *) (uintptr_t) cases[i].name,
+                                        (char *) (uintptr_t) cases[i].message };
 
                 if (bus_error_to_exit_status(&error) != cases[i].expected)
                         fail_msg("%s '%s': %d, expected %d", cases[i].name, cases[i].message,
@@ -93,8 +94,8 @@ static void test_exit_status(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_json),     cmocka_unit_test(test_json_no_limit),
-                cmocka_unit_test(test_json_end), cmocka_unit_test(test_json_too_deep),
+                cmocka_unit_test(test_json),        cmocka_unit_test(test_json_no_limit),
+                cmocka_unit_test(test_json_end),    cmocka_unit_test(test_json_too_deep),
                 cmocka_unit_test(test_exit_status),
         };
 

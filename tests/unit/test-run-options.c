@@ -19,8 +19,8 @@ typedef struct Case {
         const char *name;
         const char *line; /* words with blanks between them */
         RunOptionsFor wanted;
-        int status;          /* of a wrong use, or 0 */
-        const char *sent;    /* options as JSON */
+        int status;       /* of a wrong use, or 0 */
+        const char *sent; /* options as JSON */
         const char *rest; /* the first other argument, or NULL */
 } Case;
 
@@ -31,16 +31,19 @@ static const Case cases[] = {
         { "all of them",
           "run -c a --capability=b,c -t t -w /x -u 1:2 -e A=1 -i -T -b /s:/d:rw --name n --keep --timings p",
           RUN_OPTIONS_BOTH, 0,
-          "{\"environment\":{\"A\":\"1\"},\"capabilities\":[\"a\",\"b,c\"],\"template\":\"t\",\"mounts\":[[\"/s\",\"/d\",1]],"
+          "{\"environment\":{\"A\":\"1\"},\"capabilities\":[\"a\",\"b,c\"],\"template\":\"t\","
+          "\"mounts\":[[\"/s\",\"/d\",1]],"
           "\"working-directory\":\"/x\",\"user\":\"1:2\"}",
           "p" },
         { "a variable twice", "run -e A=1 -e AB=2 -e A=3= p", RUN_OPTIONS_BOTH, 0,
           "{\"environment\":{\"A\":\"3=\",\"AB\":\"2\"}}", "p" },
         { "an empty value", "run -e A= p", RUN_OPTIONS_BOTH, 0, "{\"environment\":{\"A\":\"\"}}", "p" },
-        { "the environment of a sandbox", "run -e A=1", RUN_OPTIONS_SANDBOX, 0, "{\"environment\":{\"A\":\"1\"}}", NULL },
+        { "the environment of a sandbox", "run -e A=1", RUN_OPTIONS_SANDBOX, 0,
+          "{\"environment\":{\"A\":\"1\"}}", NULL },
         { "two binds", "run -b /a:/b --bind /c/../d:/e p", RUN_OPTIONS_BOTH, 0,
           "{\"mounts\":[[\"/a\",\"/b\",0],[\"/d\",\"/e\",0]]}", "p" },
-        { "global options behind the verb", "run --json --quiet --bus=session p", RUN_OPTIONS_BOTH, 0, "{}", "p" },
+        { "global options behind the verb", "run --json --quiet --bus=session p", RUN_OPTIONS_BOTH, 0, "{}",
+          "p" },
         { "no name of a variable", "run -e =1 p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
         { "no value of a variable", "run -e A p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
         { "a relative folder", "run -w x p", RUN_OPTIONS_BOTH, 2, NULL, NULL },
@@ -97,8 +100,8 @@ static void test_cases(void **state G_GNUC_UNUSED) {
 }
 
 static void test_flags(void **state G_GNUC_UNUSED) {
-        g_auto(GStrv) argv = g_strsplit("run --json --quiet --bus x --root /r --name n --keep --timings -T -e TERM=a p",
-                                        " ", -1);
+        g_auto(GStrv) argv = g_strsplit(
+                "run --json --quiet --bus x --root /r --name n --keep --timings -T -e TERM=a p", " ", -1);
         g_auto(RunOptions) options = {};
         Cli cli = { .address = "system", .verb = &verb };
         int status = 0;
@@ -106,7 +109,8 @@ static void test_flags(void **state G_GNUC_UNUSED) {
         run_options_init(&options, RUN_OPTIONS_BOTH);
         options_begin();
         assert_int_equal(run_options_read(&options, &cli, (int) g_strv_length(argv), argv, &status), 0);
-        assert_true(cli.json && cli.quiet && options.keep && options.timings && options.terminal && options.has_term);
+        assert_true(cli.json && cli.quiet && options.keep && options.timings && options.terminal &&
+                    options.has_term);
         assert_string_equal(cli.address, "x");
         assert_string_equal(cli.root, "/r");
         assert_string_equal(bulkhead_request_get_name(options.request), "n");
@@ -125,7 +129,8 @@ static void test_twice(void **state G_GNUC_UNUSED) {
         assert_string_equal(argv[optind++], "maps");
         assert_int_equal(run_options_read(&options, &cli, argc, argv, &status), 0);
         assert_string_equal(argv[optind], "ls");
-        check_sent(&(Case){ .name = "twice", .sent = "{\"working-directory\":\"/x\",\"user\":\"1\"}" }, &options);
+        check_sent(&(Case){ .name = "twice", .sent = "{\"working-directory\":\"/x\",\"user\":\"1\"}" },
+                   &options);
 }
 
 static void test_help(void **state G_GNUC_UNUSED) {
