@@ -50,6 +50,27 @@ static void prepare(TestService *service) {
                 "    \"optional\": true } ] } ]",
                 root, root);
 
+        static const struct {
+                const char *name, *row;
+        } planned_only[] = {
+                { "grant.device", "{ \"id\": \"devicenode\", \"config\": [ { \"name\": \"/dev/fuse\" } ] }" },
+                { "grant.limit", "{ \"id\": \"cgroups\", \"config\": [ { \"setting\": \"memory.max\","
+                                 " \"value\": \"900M\" } ] }" },
+                { "grant.network", "{ \"id\": \"network\", \"config\": [ { \"direction\": \"OUTGOING\","
+                                   " \"allow\": [] } ] }" },
+                { "grant.bus", "{ \"id\": \"dbus\", \"config\": [ { \"dbus-gateway-config-session\": [] } ] }" },
+                { "grant.sound", "{ \"id\": \"pulseaudio\", \"config\": [ { \"audio\": true } ] }" },
+                { "grant.windows", "{ \"id\": \"wayland\", \"config\": [ { \"enabled\": true } ] }" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(planned_only); i++) {
+                g_autofree char *gateways = g_strdup_printf(
+                        "[ { \"id\": \"file\", \"config\": [\n"
+                        "  { \"path-host\": \"%s/host/a.txt\", \"path-container\": \"/gateways/first\" } ] }, %s ]",
+                        root, planned_only[i].row);
+
+                test_service_add_capability(service, planned_only[i].name, gateways);
+        }
         g_free(test_service_write(service, "host/a.txt", "a\n"));
         g_free(test_service_write(service, "host/b.txt", "b\n"));
         make_folder(service, "host/owned", OWNER_UID, OWNER_GID);
@@ -176,6 +197,18 @@ static void test_second_item_fails_and_the_first_is_undone(void **state G_GNUC_U
         assert_true(is_inside("/gateways/b"));
         expect_capabilities(TEST_STRV("grant.b"));
         assert_int_equal(test_client_shell(client, sandbox, "ls -A /gateways | grep -v '^b$'", NULL), 1);
+}
+
+/* What this version can plan but not put in place opens nothing at all, and says so. */
+static void test_what_cannot_be_put_in_place_grants_nothing(void **state G_GNUC_UNUSED) {
+        static const char *const names[] = { "grant.device", "grant.limit", "grant.network",
+                                             "grant.bus",    "grant.sound", "grant.windows" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                expect_refused(names[i], "Unsupported", "This version cannot put");
+                assert_false(is_inside("/gateways/first"));
+                expect_capabilities((const char *const[]){ NULL });
+        }
 }
 
 /* The one before fails while the sources are opened, outside; this one when the first is in place inside
@@ -438,6 +471,7 @@ int main(void) {
                 grant_test(test_appears_and_disappears),
                 grant_test(test_a_running_app_sees_it_come_and_go),
                 grant_test(test_second_item_fails_and_the_first_is_undone),
+                grant_test(test_what_cannot_be_put_in_place_grants_nothing),
                 grant_test(test_second_item_fails_inside_and_the_first_is_undone),
                 grant_test(test_failed_set_brings_back_what_it_took_away),
                 grant_test(test_second_capability_fails_and_the_first_is_undone),
