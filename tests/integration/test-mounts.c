@@ -180,6 +180,8 @@ static void test_targets_that_are_taken(void **state G_GNUC_UNUSED) {
                           "Nothing was mounted");
         test_expect_error(unmount(root, of_root, "/usr", &errors[4]), &errors[4], TEST_INVALID_ARGS, NULL);
         expect_shell(root, of_root, "grep song /gateways/m/song.txt", 0);
+        for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+                sd_bus_error_free(&errors[i]);
 }
 
 static void test_optional(void **state G_GNUC_UNUSED) {
@@ -324,6 +326,8 @@ static void test_option(void **state G_GNUC_UNUSED) {
         g_auto(GStrv) left = test_client_list(second);
 
         assert_int_equal(g_strv_length(left), 1);
+        for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+                sd_bus_error_free(&errors[i]);
 }
 
 #define mounts_case(function) cmocka_unit_test_setup_teardown(function, open_clients, close_clients)

@@ -165,6 +165,8 @@ static void test_refused(void **state G_GNUC_UNUSED) {
         request.stdout_fd = STDOUT_FILENO;
         test_expect_error(test_client_run(client, sandbox, &request, NULL, &errors[5]), &errors[5],
                           TEST_INVALID_ARGS, "'stdout' and 'terminal'");
+        for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+                sd_bus_error_free(&errors[i]);
 }
 
 /* ---- descriptors ---- */
