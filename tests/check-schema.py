@@ -16,12 +16,19 @@ import sys
 
 from jsonschema import Draft202012Validator
 
+FOLDERS = ("capabilities/samples", "tests/unit/manifest-cases/good", "tests/unit/manifest-cases/bad",
+           "tests/unit/manifest-cases/softwarecontainer")
+
 # case -> the rule that a schema cannot say
 NOT_IN_SCHEMA = {
     # two rows that cannot both hold
     "cgroups-classid-conflict": "two classes of one sandbox",
     "env-set-twice": "two values of one variable",
     "file-conflict": "two sources of one target",
+    "4-1-classid-two": "two classes of one sandbox",
+    "4-4-append-then-set": "two values of one variable",
+    "4-4-set-twice": "two values of one variable",
+    "4-5-two-sources": "two sources of one target",
     # numbers inside of strings
     "cgroups-cpu-max-zero": "a share of a CPU above 0",
     "cgroups-cpuset-backwards": "a range that begins before it ends",
@@ -31,6 +38,7 @@ NOT_IN_SCHEMA = {
     "cgroups-memory-overflow": "sizes of at most 63 bits",
     "cgroups-memory-overflow-unit": "sizes of at most 63 bits, unit included",
     "cgroups-memory-zero": "a limit of memory above 0",
+    "4-1-memory-overflow": "sizes of at most 63 bits",
     "network-ports-backwards": "a range that begins before it ends",
     "network-prefix-host-bits": "no bits behind a prefix",
     "network-prefix-host-bits-ipv6": "no bits behind a prefix",
@@ -47,6 +55,7 @@ NOT_IN_SCHEMA = {
     "device-glob-open-set": "brackets of a glob in pairs",
     "device-glob-stars": "the number of stars in a glob",
     "device-mode-nine": "octal digits of a number",
+    "4-3-mode-648": "octal digits of a number",
 }
 
 
@@ -99,7 +108,7 @@ def compare(validator, bulkhead, path):
 
 
 def list_manifests(root):
-    for folder in ("capabilities/samples", "tests/unit/manifest-cases/good", "tests/unit/manifest-cases/bad"):
+    for folder in FOLDERS:
         names = sorted(os.listdir(os.path.join(root, folder)))
         yield from (os.path.join(root, folder, name) for name in names if name.endswith(".json"))
 
