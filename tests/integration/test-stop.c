@@ -103,10 +103,13 @@ static char *make_stubborn_script(const char *marker) {
 /* Shells on their way to exec have the marker too, for a moment. */
 static void wait_marked(const char *marker, unsigned expected) {
         uint64_t end = test_now_usec() + SLACK_USEC;
+        unsigned n = count_marked(marker);
 
-        while (count_marked(marker) != expected && test_now_usec() < end)
+        while (n != expected && test_now_usec() < end) {
                 test_client_idle(client, 10 * 1000);
-        assert_int_equal(count_marked(marker), expected);
+                n = count_marked(marker);
+        }
+        assert_int_equal(n, expected);
 }
 
 static void expect_stubborn_ends(const TestRequest *request, uint64_t timeout_usec, uint64_t expected_usec) {
