@@ -42,14 +42,15 @@ static Fixture *current; /* to end it also when a test jumps away */
 
 /* ---- init as a child ---- */
 
-G_GNUC_NORETURN static void init_main(const char *program, int socket_fd, int go_fd) {
+/* The program is a descriptor, as it is for the shim: the folder that it lies in may be closed to its ids. */
+G_GNUC_NORETURN static void init_main(int program_fd, int socket_fd, int go_fd) {
         char *argv[] = { (char *) (uintptr_t) "bulkhead-init", NULL }, *environment[] = { NULL };
         char byte;
 
         if (read(go_fd, &byte, 1) != 1 || dup2(socket_fd, INIT_FD_SOCKET) < 0 || setresgid(0, 0, 0) < 0 ||
             setresuid(0, 0, 0) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0)
                 _exit(120);
-        execve(program, argv, environment);
+        fexecve(program_fd, argv, environment);
         _exit(121);
 }
 
@@ -64,11 +65,13 @@ static int setup(void **state) {
         static const int on = 1;
         const char *program = g_getenv("BULKHEAD_TEST_INIT");
         Fixture *fixture = g_new0(Fixture, 1);
-        int sockets[2], go[2];
+        int sockets[2], go[2], program_fd;
         WireMessage message;
 
         if (!program)
                 fail_msg("BULKHEAD_TEST_INIT is not set: run this test through meson");
+        program_fd = open(program, O_RDONLY | O_CLOEXEC);
+        assert_return_code(program_fd, errno);
         fixture->folder = system_make_folder("init");
         assert_int_equal(chmod(fixture->folder, 0755), 0);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
@@ -79,7 +82,8 @@ static int setup(void **state) {
                                        NULL, NULL, NULL);
         assert_true(fixture->pid >= 0);
         if (fixture->pid == 0)
-                init_main(program, sockets[1], go[0]);
+                init_main(program_fd, sockets[1], go[0]);
+        close(program_fd);
         close(sockets[1]);
         close(go[0]);
         fixture->fd = sockets[0];
