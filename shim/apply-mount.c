@@ -271,6 +271,7 @@ static void bind_undo(Applier *applier, Step *step) {
 }
 
 const ApplyOps apply_bind_ops = {
+        .place = APPLY_IN_MOUNTS,
         .prepare = bind_prepare,
         .apply = bind_apply,
         .undo = bind_undo,

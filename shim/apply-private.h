@@ -10,6 +10,13 @@
 #include "shim/apply.h"
 #include "util/fs.h"
 
+/* Where apply() and undo() of a kind run. */
+typedef enum ApplyPlace {
+        APPLY_OUTSIDE,
+        APPLY_IN_MOUNTS,  /* in the sandbox's mount namespace; applier->root_fd is its root */
+        APPLY_IN_NETWORK, /* in its network namespace, with our mounts */
+} ApplyPlace;
+
 /* A bind that is in force. */
 typedef struct Mount {
         int tree_fd;   /* owned; the mount itself */
@@ -26,18 +33,23 @@ typedef struct Step {
 struct Applier {
         const Spec *spec;     /* not owned */
         Container *container; /* not owned */
+        CgroupBox *box;       /* not owned */
+        Loop *loop;           /* not owned */
         Plan *plan;           /* owned; in force */
         GHashTable *sources;  /* number -> owned int *, what callers show by descriptor */
         GHashTable *mounts;   /* target -> owned Mount */
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
-        int root_fd;          /* the sandbox's "/" while steps are carried out, else -EBADF */
+        ApplyPlace place;     /* where we are */
+        int root_fd;          /* the sandbox's "/" in APPLY_IN_MOUNTS, else -EBADF */
 };
 
 typedef struct ApplyOps {
+        ApplyPlace place;
         /* Outside, before anything is changed. */
         int (*prepare)(Applier *applier, Step *step, Error *error);
-        /* In the sandbox's mount namespace. After a failure the step has changed nothing. */
+        /* After a failure the step has changed nothing. */
         int (*apply)(Applier *applier, Step *step, Error *error);
+        /* Cannot fail. The steps after it were undone before. */
         void (*undo)(Applier *applier, Step *step);
         void (*done)(Step *step);
 } ApplyOps;

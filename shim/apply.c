@@ -6,6 +6,7 @@
 #include "plan/plan-diff.h"
 #include "shim/apply-private.h"
 #include "util/cleanup.h"
+#include "util/log.h"
 
 /* Variables need nothing done: each program gets those of the plan in force when it starts. */
 static const ApplyOps apply_env_ops = { 0 };
@@ -21,11 +22,13 @@ static void fd_free(void *data) {
         g_free(data);
 }
 
-Applier *applier_new(const Spec *spec, Container *container) {
+Applier *applier_new(const ApplierSetup *setup) {
         Applier *applier = g_new0(Applier, 1);
 
-        applier->spec = spec;
-        applier->container = container;
+        applier->spec = setup->spec;
+        applier->container = setup->container;
+        applier->box = setup->box;
+        applier->loop = setup->loop;
         applier->plan = plan_new();
         applier->sources = g_hash_table_new_full(NULL, NULL, NULL, fd_free);
         applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);
@@ -105,41 +108,85 @@ static int prepare_steps(Applier *applier, GArray *steps, Error *error) {
         return 0;
 }
 
-static void undo_steps(Applier *applier, GArray *steps, guint n_done) {
-        for (guint i = n_done; i > 0; i--) {
-                Step *step = &g_array_index(steps, Step, i - 1);
-
-                if (step_ops(step)->undo)
-                        step_ops(step)->undo(applier, step);
-        }
+/* Cannot fail: a shim that does not find out is ended, and its sandbox with it. */
+static void leave_place(Applier *applier) {
+        if (applier->place == APPLY_IN_MOUNTS)
+                container_leave_mounts(applier->container);
+        else if (applier->place == APPLY_IN_NETWORK)
+                container_leave_network(applier->container);
+        applier->root_fd = fd_close(applier->root_fd);
+        applier->place = APPLY_OUTSIDE;
 }
 
-static int carry_out_steps(Applier *applier, GArray *steps, Error *error) {
-        for (guint i = 0; i < steps->len; i++) {
-                Step *step = &g_array_index(steps, Step, i);
-                int r = step_ops(step)->apply ? step_ops(step)->apply(applier, step, error) : 0;
-
-                if (r < 0) {
-                        undo_steps(applier, steps, i);
-                        return plan_item_blame(step_item(step), r, error);
-                }
-        }
-        return 0;
-}
-
-static int carry_out_inside(Applier *applier, GArray *steps, Error *error) {
+static int enter_mounts(Applier *applier, Error *error) {
         int r;
 
         r = container_enter_mounts(applier->container, error);
         if (r < 0)
                 return r;
+        applier->place = APPLY_IN_MOUNTS;
         applier->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (applier->root_fd < 0)
-                r = error_set_errnof(error, errno, "Cannot open the sandbox's root");
-        else
-                r = carry_out_steps(applier, steps, error);
-        applier->root_fd = fd_close(applier->root_fd);
-        container_leave_mounts(applier->container);
+                return error_set_errnof(error, errno, "Cannot open the sandbox's root");
+        return 0;
+}
+
+static int enter_place(Applier *applier, ApplyPlace place, Error *error) {
+        int r;
+
+        if (applier->place == place)
+                return 0;
+        leave_place(applier);
+        if (place == APPLY_IN_MOUNTS)
+                return enter_mounts(applier, error);
+        if (place == APPLY_IN_NETWORK) {
+                r = container_enter_network(applier->container, error);
+                if (r < 0)
+                        return r;
+                applier->place = place;
+        }
+        return 0;
+}
+
+/* In reverse, the @n_done first. Where we cannot go any more there is nothing left to undo but by the sandbox's
+ * end, and it is better ended than half open. */
+static void undo_steps(Applier *applier, GArray *steps, guint n_done) {
+        for (guint i = n_done; i > 0; i--) {
+                Step *step = &g_array_index(steps, Step, i - 1);
+                g_auto(Error) error = ERROR_NULL;
+
+                if (!step_ops(step)->undo)
+                        continue;
+                if (enter_place(applier, step_ops(step)->place, &error) >= 0) {
+                        step_ops(step)->undo(applier, step);
+                        continue;
+                }
+                log_failure(LOG_ERR, &error, "Cannot undo a change: the sandbox is ended");
+                container_kill(applier->container);
+                return;
+        }
+}
+
+static int carry_out_step(Applier *applier, Step *step, Error *error) {
+        int r;
+
+        if (!step_ops(step)->apply)
+                return 0;
+        r = enter_place(applier, step_ops(step)->place, error);
+        if (r >= 0)
+                r = step_ops(step)->apply(applier, step, error);
+        return plan_item_blame(step_item(step), r, error);
+}
+
+static int carry_out_steps(Applier *applier, GArray *steps, Error *error) {
+        int r = 0;
+
+        for (guint i = 0; i < steps->len && r >= 0; i++) {
+                r = carry_out_step(applier, &g_array_index(steps, Step, i), error);
+                if (r < 0)
+                        undo_steps(applier, steps, i);
+        }
+        leave_place(applier);
         return r;
 }
 
@@ -180,11 +227,9 @@ static int change_plan(Applier *applier, Plan *wanted_plan, Error *error) {
                 r = prepare_steps(applier, steps, error);
         if (r < 0)
                 return r;
-        if (steps->len > 0) {
-                r = carry_out_inside(applier, steps, error);
-                if (r < 0)
-                        return r;
-        }
+        r = carry_out_steps(applier, steps, error);
+        if (r < 0)
+                return r;
         /* The steps point into both plans. */
         g_clear_pointer(&steps, g_array_unref);
         plan_free(applier->plan);

@@ -12,12 +12,21 @@
 #include "plan/plan.h"
 #include "plan/spec.h"
 #include "shim/container.h"
+#include "shim/loop.h"
+#include "util/cgroup.h"
 #include "util/error.h"
 
 typedef struct Applier Applier;
 
-/* Neither is owned; both must live as long as the applier. */
-Applier *applier_new(const Spec *spec, Container *container);
+/* Of a sandbox that runs. None of it is owned; all must live as long as the applier. */
+typedef struct ApplierSetup {
+        const Spec *spec;
+        Container *container;
+        CgroupBox *box;
+        Loop *loop;
+} ApplierSetup;
+
+Applier *applier_new(const ApplierSetup *setup);
 void applier_free(Applier *applier); /* closes descriptors; what is mounted ends with the container */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Applier, applier_free)
 

@@ -45,6 +45,8 @@ struct Container {
         int userns_fd;    /* owned copy */
         int mnt_fd;       /* owned; the container's mount namespace */
         int host_mnt_fd;  /* owned; ours, to come back to */
+        int net_fd;       /* owned; the container's network namespace */
+        int host_net_fd;  /* owned; ours */
         int host_fds_fd;  /* owned; our /proc/self/fd as the host's proc shows it */
         int host_root_fd; /* owned */
         uint64_t rootfs_usec;
@@ -213,9 +215,11 @@ G_GNUC_NORETURN static void monitor_main(const ContainerSetup *setup, int init_b
 
 static int open_host(Container *container, Error *error) {
         container->host_mnt_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        container->host_net_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
         container->host_fds_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         container->host_root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (container->host_mnt_fd < 0 || container->host_fds_fd < 0 || container->host_root_fd < 0)
+        if (container->host_mnt_fd < 0 || container->host_net_fd < 0 || container->host_fds_fd < 0 ||
+            container->host_root_fd < 0)
                 return error_set_errnof(error, errno, "Cannot open our own namespace");
         return 0;
 }
@@ -227,6 +231,7 @@ int container_start(const ContainerSetup *setup, Container **ret, Error *error) 
 
         container->init_pidfd = container->report_fd = container->log_fd = container->userns_fd = -EBADF;
         container->mnt_fd = container->host_mnt_fd = container->host_fds_fd = container->host_root_fd = -EBADF;
+        container->net_fd = container->host_net_fd = -EBADF;
         r = open_host(container, error);
         if (r < 0)
                 return r;
@@ -262,6 +267,7 @@ void container_free(Container *container) {
         container->log_fd = fd_close(container->log_fd);
         container->userns_fd = fd_close(container->userns_fd);
         container->host_mnt_fd = fd_close(container->host_mnt_fd);
+        container->host_net_fd = fd_close(container->host_net_fd);
         container->host_fds_fd = fd_close(container->host_fds_fd);
         container->host_root_fd = fd_close(container->host_root_fd);
         error_done(&container->failure);
@@ -286,17 +292,27 @@ void container_set_ended(Container *container) {
         container->init = 0;
         container->init_pidfd = fd_close(container->init_pidfd);
         container->mnt_fd = fd_close(container->mnt_fd);
+        container->net_fd = fd_close(container->net_fd);
+}
+
+static int open_namespace(pid_t pid, const char *name, int *ret_fd, Error *error) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/ns/%s", (int) pid, name);
+
+        *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+        return *ret_fd < 0 ? error_set_errnof(error, errno, "Cannot open %s", path) : 0;
 }
 
 int container_set_ready(Container *container, pid_t init_pid, Error *error) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/ns/mnt", (int) init_pid);
+        int r;
 
         container->init_pidfd = (int) syscall(SYS_pidfd_open, init_pid, 0);
         if (container->init_pidfd < 0)
                 return error_set_errnof(error, errno, "Cannot open init, process %d", (int) init_pid);
-        container->mnt_fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (container->mnt_fd < 0)
-                return error_set_errnof(error, errno, "Cannot open %s", path);
+        r = open_namespace(init_pid, "mnt", &container->mnt_fd, error);
+        if (r >= 0)
+                r = open_namespace(init_pid, "net", &container->net_fd, error);
+        if (r < 0)
+                return r;
         container->init = init_pid;
         return 0;
 }
@@ -387,12 +403,9 @@ int container_open_namespaces(const Container *container, const char *ret_names[
         if (container->init <= 0)
                 return error_setf(error, ERROR_BAD_STATE, "The sandbox is not running");
         for (int i = 0; i < CONTAINER_NAMESPACES_MAX; i++) {
-                g_autofree char *path = g_strdup_printf("/proc/%d/ns/%s", (int) container->init, names[i]);
+                int r = open_namespace(container->init, names[i], &ret_fds[i], error);
 
-                ret_fds[i] = open(path, O_RDONLY | O_CLOEXEC);
-                if (ret_fds[i] < 0) {
-                        int r = error_set_errnof(error, errno, "Cannot open %s", path);
-
+                if (r < 0) {
                         while (i-- > 0)
                                 (void) fd_close(ret_fds[i]);
                         return r;
@@ -420,5 +433,23 @@ int container_enter_mounts(Container *container, Error *error) {
 void container_leave_mounts(Container *container) {
         /* Without a way back every later path would mean the sandbox's: better no shim, and so no sandbox. */
         if (setns(container->host_mnt_fd, CLONE_NEWNS) < 0 || fchdir(container->host_root_fd) < 0)
+                abort();
+}
+
+int container_get_network_fd(const Container *container) {
+        return container->net_fd;
+}
+
+int container_enter_network(Container *container, Error *error) {
+        if (container->net_fd < 0)
+                return error_setf(error, ERROR_BAD_STATE, "The sandbox has no network namespace any more");
+        if (setns(container->net_fd, CLONE_NEWNET) < 0)
+                return error_set_errnof(error, errno, "Cannot enter the sandbox's network namespace");
+        return 0;
+}
+
+void container_leave_network(Container *container) {
+        /* What we do to the host's network next would be done to the sandbox's. */
+        if (setns(container->host_net_fd, CLONE_NEWNET) < 0)
                 abort();
 }

@@ -60,4 +60,9 @@ int container_open_namespaces(const Container *container, const char *ret_names[
  * paths begin at our own /proc/self/fd (see apply-mount.c). */
 int container_enter_mounts(Container *container, Error *error);
 void container_leave_mounts(Container *container);
+
+/* The same with its network namespace; nothing else changes. */
+int container_enter_network(Container *container, Error *error);
+void container_leave_network(Container *container);
+int container_get_network_fd(const Container *container); /* stays the container's; -EBADF after the end */
 int container_get_userns_fd(const Container *container); /* stays the container's */

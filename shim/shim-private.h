@@ -15,6 +15,7 @@
 #include "shim/apply.h"
 #include "shim/container.h"
 #include "shim/init-client.h"
+#include "shim/loop.h"
 #include "shim/shim.h"
 #include "util/cgroup.h"
 
@@ -34,6 +35,8 @@ typedef enum ShimState {
 struct Shim {
         ShimState state;
         char *instance, *runtime_folder, *init_program, *lxc_name; /* owned */
+        Loop *loop;         /* owned */
+        LoopSource *init_source, *service_source, *timer; /* the loop's; NULL while there is no descriptor */
         int service_fd;     /* owned; -EBADF once the service is gone */
         int signals_fd;     /* owned; SIGCHLD, SIGTERM */
         int userns_fd;      /* owned; of the range that begins at id_base, or -EBADF */

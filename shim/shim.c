@@ -2,7 +2,6 @@
 #include "shim/shim-private.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +166,10 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
                 shim_kill_container(shim);
                 return;
         }
-        shim->applier = applier_new(shim->spec, shim->container);
+        shim->applier = applier_new(&(ApplierSetup){ .spec = shim->spec,
+                                                     .container = shim->container,
+                                                     .box = shim->box,
+                                                     .loop = shim->loop });
         shim->state = SHIM_RUNNING;
         shim->deadline = 0;
         shim_timings_put(&writer, shim->timings);
@@ -293,9 +295,11 @@ static void on_init(Shim *shim) {
         shim_kill_container(shim);
 }
 
-static void on_signals(Shim *shim) {
+static void on_signals(void *userdata, short revents) {
+        Shim *shim = userdata;
         struct signalfd_siginfo info;
 
+        (void) revents;
         while (read(shim->signals_fd, &info, sizeof(info)) == sizeof(info))
                 if (info.ssi_signo == SIGTERM)
                         shim_begin_halting(shim, shim->spec ? shim->spec->stop_timeout_usec : 0);
@@ -308,10 +312,14 @@ static void on_signals(Shim *shim) {
                 /* Others are what a dead monitor has left to us as subreaper: init. */
                 if (shim->container && pid == container_get_monitor(shim->container))
                         finish_container(shim, status);
+                else
+                        (void) loop_child_exited(shim->loop, pid, status);
         }
 }
 
-static void on_deadline(Shim *shim) {
+static void on_deadline(void *userdata) {
+        Shim *shim = userdata;
+
         shim->deadline = 0;
         switch (shim->state) {
         case SHIM_STARTING: {
@@ -339,15 +347,6 @@ static void on_deadline(Shim *shim) {
         default:
                 break;
         }
-}
-
-static int poll_timeout(const Shim *shim) {
-        gint64 left;
-
-        if (shim->deadline == 0)
-                return -1;
-        left = shim->deadline - g_get_monotonic_time();
-        return left <= 0 ? 0 : (int) MIN((left + 999) / 1000, G_MAXINT);
 }
 
 /* Tells the last: how the start or the stop went, or that the sandbox ended unasked. */
@@ -383,32 +382,50 @@ static void remove_runtime_folder(Shim *shim) {
                 log_failure(LOG_WARNING, &error, "Cannot remove the runtime folder");
 }
 
-int shim_serve(Shim *shim, Error *error) {
-        while (shim->state != SHIM_ENDED) {
-                bool has_unsent = shim->init && init_client_has_unsent(shim->init);
-                struct pollfd polled[] = {
-                        { .fd = shim->signals_fd, .events = POLLIN },
-                        { .fd = shim->init ? init_client_get_fd(shim->init) : -1,
-                          .events = (short) (POLLIN | (has_unsent ? POLLOUT : 0)) },
-                        { .fd = shim->service_fd, .events = POLLIN },
-                };
-                int n = poll(polled, G_N_ELEMENTS(polled), poll_timeout(shim));
+static void on_init_ready_to_talk(void *userdata, short revents) {
+        Shim *shim = userdata;
 
-                if (n < 0 && errno != EINTR)
-                        return error_set_errnof(error, errno, "Cannot poll");
-                if (n < 0)
-                        continue;
-                /* init before signals: its last words are read before its end is seen. */
-                if (polled[1].revents & ~POLLOUT && init_client_get_fd(shim->init) >= 0)
-                        on_init(shim);
-                if (polled[1].revents & POLLOUT)
-                        init_client_send_unsent(shim->init);
-                if (polled[0].revents)
-                        on_signals(shim);
-                if (polled[2].revents && shim->service_fd >= 0)
-                        on_service(shim);
-                if (shim->deadline != 0 && g_get_monotonic_time() >= shim->deadline)
-                        on_deadline(shim);
+        if (revents & ~POLLOUT && init_client_get_fd(shim->init) >= 0)
+                on_init(shim);
+        if (revents & POLLOUT)
+                init_client_send_unsent(shim->init);
+}
+
+static void on_service_ready(void *userdata, short revents) {
+        Shim *shim = userdata;
+
+        (void) revents;
+        if (shim->service_fd >= 0)
+                on_service(shim);
+}
+
+static void watch_fd(Shim *shim, LoopSource **source, LoopRank rank, int fd, short events, LoopReady ready) {
+        if (fd < 0)
+                g_clear_pointer(source, loop_source_free);
+        else if (!*source)
+                *source = loop_add_fd(shim->loop, rank, fd, events, ready, shim);
+        if (*source)
+                loop_source_set_events(*source, events);
+}
+
+/* Both descriptors come and go; what waits for them follows before each round. */
+static void watch(Shim *shim) {
+        bool has_unsent = shim->init && init_client_has_unsent(shim->init);
+
+        watch_fd(shim, &shim->init_source, LOOP_RANK_INIT, shim->init ? init_client_get_fd(shim->init) : -EBADF,
+                 (short) (POLLIN | (has_unsent ? POLLOUT : 0)), on_init_ready_to_talk);
+        watch_fd(shim, &shim->service_source, LOOP_RANK_SERVICE, shim->service_fd, POLLIN, on_service_ready);
+        loop_source_set_time(shim->timer, shim->deadline);
+}
+
+int shim_serve(Shim *shim, Error *error) {
+        int r;
+
+        while (shim->state != SHIM_ENDED) {
+                watch(shim);
+                r = loop_run_once(shim->loop, error);
+                if (r < 0)
+                        return r;
         }
         remove_runtime_folder(shim);
         tell_end(shim);
@@ -428,6 +445,7 @@ static int open_signals(Shim *shim, Error *error) {
         shim->signals_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
         if (shim->signals_fd < 0)
                 return error_set_errnof(error, errno, "Cannot make a signal descriptor");
+        (void) loop_add_fd(shim->loop, LOOP_RANK_SIGNALS, shim->signals_fd, POLLIN, on_signals, shim);
         return 0;
 }
 
@@ -477,6 +495,8 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         shim->runtime_folder = g_strdup(options->runtime_folder);
         shim->init_program = g_strdup(options->init_program);
         shim->lxc_name = g_strdelimit(g_strdup(options->cgroup), "/", '-');
+        shim->loop = loop_new();
+        shim->timer = loop_add_timer(shim->loop, on_deadline, shim);
         shim->timings = shim_timings_new();
         shim->terminals = g_hash_table_new_full(NULL, NULL, NULL, terminal_free);
         shim->step_begun = g_get_monotonic_time();
@@ -510,6 +530,7 @@ void shim_free(Shim *shim) {
         g_clear_pointer(&shim->spec, spec_free);
         g_clear_pointer(&shim->timings, g_array_unref);
         g_clear_pointer(&shim->terminals, g_hash_table_unref);
+        g_clear_pointer(&shim->loop, loop_free);
         error_done(&shim->reason);
         shim->service_fd = fd_close(shim->service_fd);
         shim->signals_fd = fd_close(shim->signals_fd);
