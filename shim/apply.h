@@ -12,9 +12,9 @@
 #include "plan/plan.h"
 #include "plan/spec.h"
 #include "shim/container.h"
-#include "shim/loop.h"
 #include "util/cgroup.h"
 #include "util/error.h"
+#include "util/loop.h"
 
 typedef struct Applier Applier;
 

@@ -15,9 +15,9 @@
 #include "shim/apply.h"
 #include "shim/container.h"
 #include "shim/init-client.h"
-#include "shim/loop.h"
 #include "shim/shim.h"
 #include "util/cgroup.h"
+#include "util/loop.h"
 
 #define SHIM_FREEZE_TIMEOUT_USEC (2 * 1000 * 1000)
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "shim/loop.h"
+#include "util/loop.h"
 #include "util/cleanup.h"
 
 typedef struct Seen {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "shim/loop.h"
+#include "util/loop.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * Loop: what the shim waits for
+ * Loop: what a program of one thread waits for
  *
- * Descriptors, one-shot timers and children, each with the function that is called in the shim's one thread.
+ * For the shim and the proxies, of which there are many: sd-event would cost each of them libsystemd's memory.
+ * Descriptors, one-shot timers and children, each with the function that is called.
  * Functions may add and free sources, their own too. Sources are asked in the order of their rank, so that the
  * last words of a process are read before its end is seen.
  */
