@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "plan/linux-capability.h"
 #include "util/limits.h"
 
 #define NOBODY_ID        65534 /* what ids that have no place in the sandbox look like (user_namespaces(7)) */
@@ -94,22 +95,26 @@ static void read_upper_size(TemplateRead *read, const TemplateKey *key, const ch
 }
 
 static void read_network(TemplateRead *read, const TemplateKey *key, const char *value) {
-        static const char *const choices[] = { "veth", "none", NULL };
+        static const char *const choices[] = { "veth", "none", "host", NULL };
 
-        /* Both have loopback only so far: no capability of this version can grant a link. */
-        if (strcmp(value, "host") == 0)
-                template_finding_add(read, "%s='%s' is refused, expected one of: veth, none", key->name,
-                                     value);
-        else
-                (void) template_read_choice(read, key, value, choices);
+        if (template_read_choice(read, key, value, choices) >= 0)
+                read->template->spec->network = spec_network_from_string(value);
 }
 
-static void read_map_host_root(TemplateRead *read, const TemplateKey *key, const char *value) {
+static void read_bool(TemplateRead *read, const TemplateKey *key, const char *value, bool *ret) {
         static const char *const choices[] = { "no", "yes", "false", "true", NULL };
         int choice = template_read_choice(read, key, value, choices);
 
         if (choice >= 0)
-                read->template->spec->map_host_root = choice % 2 == 1;
+                *ret = choice % 2 == 1;
+}
+
+static void read_user_namespace(TemplateRead *read, const TemplateKey *key, const char *value) {
+        read_bool(read, key, value, &read->template->spec->user_namespace);
+}
+
+static void read_map_host_root(TemplateRead *read, const TemplateKey *key, const char *value) {
+        read_bool(read, key, value, &read->template->spec->map_host_root);
 }
 
 /* An id inside. init's own is out of reach for apps, and nobody's would be that of everything not mapped. */
@@ -148,6 +153,46 @@ static void read_user(TemplateRead *read, const TemplateKey *key, const char *va
         spec->app_gid = gid;
         g_free(spec->app_home);
         spec->app_home = g_strdup(uid == 0 ? "/root" : TEMPLATE_APP_HOME);
+}
+
+static void read_group(TemplateRead *read, const TemplateKey *key, const char *value) {
+        uint32_t gid = TEMPLATE_APP_ID;
+        const char *end;
+
+        if (!*value)
+                return;
+        if (strcmp(value, "root") == 0)
+                gid = 0;
+        else if (strcmp(value, "app") != 0 && parse_id(value, '\0', &gid, &end) < 0) {
+                template_finding_add(read,
+                                     "%s='%s' is not a group, expected 'app', 'root' or a gid from 0 to %u",
+                                     key->name, value, NOBODY_ID - 1);
+                return;
+        }
+        read->group = gid;
+        read->has_group = true;
+}
+
+static void read_command(TemplateRead *read, const TemplateKey *key, const char *value) {
+        g_auto(GStrv) words = template_read_words(read, key, value);
+
+        if (!words)
+                return;
+        if (words[0] && !words[0][0])
+                template_finding_add(read, "%s= begins with an empty word, expected a program", key->name);
+        else
+                template_strv_take(&read->template->spec->command, g_steal_pointer(&words));
+}
+
+static void read_working_directory(TemplateRead *read, const TemplateKey *key, const char *value) {
+        g_autofree char *path = g_strdup(value);
+
+        if (!*path)
+                return;
+        if (strcmp(path, "/") != 0 && template_normalize_path(read, key, &path) < 0)
+                return;
+        g_free(read->template->spec->working_directory);
+        read->template->spec->working_directory = g_steal_pointer(&path);
 }
 
 static size_t variable_name_size(const char *variable) {
@@ -237,6 +282,53 @@ static void read_tasks(TemplateRead *read, const TemplateKey *key, const char *v
                 read->template->spec->tasks_max = tasks;
 }
 
+static void read_seccomp(TemplateRead *read, const TemplateKey *key, const char *value) {
+        static const char *const choices[] = { "default", "none", NULL };
+
+        if (template_read_choice(read, key, value, choices) < 0)
+                return;
+        g_free(read->template->spec->seccomp);
+        read->template->spec->seccomp = g_strdup(value);
+}
+
+static void read_linux_capabilities(TemplateRead *read, const TemplateKey *key, const char *value) {
+        g_auto(GStrv) words = template_read_words(read, key, value);
+        uint64_t capabilities = 0;
+
+        if (!words)
+                return;
+        for (size_t i = 0; words[i]; i++) {
+                int number = linux_capability_from_string(words[i]);
+
+                if (number < 0) {
+                        template_finding_add(read, "%s= has '%s' in it, expected names like CAP_NET_RAW",
+                                             key->name, words[i]);
+                        return;
+                }
+                capabilities |= UINT64_C(1) << number;
+        }
+        read->template->spec->linux_capabilities = capabilities;
+}
+
+static void read_masked(TemplateRead *read, const TemplateKey *key, const char *value) {
+        read_paths(read, key, value, &read->template->spec->masked);
+}
+
+static void read_read_only(TemplateRead *read, const TemplateKey *key, const char *value) {
+        read_paths(read, key, value, &read->template->spec->read_only);
+}
+
+static void read_ready(TemplateRead *read, const TemplateKey *key, const char *value) {
+        const char *end = "";
+        uint64_t ready;
+
+        if (template_parse_number(value, READY_SANDBOXES_MAX, &ready, &end) < 0 || *end)
+                template_finding_add(read, "%s='%s' is not a number of sandboxes, expected 0 to %d",
+                                     key->name, value, READY_SANDBOXES_MAX);
+        else
+                read->template->ready = (unsigned) ready;
+}
+
 const TemplateKey template_keys[] = {
         { "Template", "Description", read_description, NULL },
         { "Rootfs", "Layers", read_layers, NULL },
@@ -245,24 +337,24 @@ const TemplateKey template_keys[] = {
         { "Rootfs", "UpperSize", read_upper_size, NULL },
         { "Rootfs", "Mount", read_fixed, "" },
         { "Rootfs", "Mkdir", read_mkdir, NULL },
-        { "Namespaces", "User", read_fixed, "yes" },
+        { "Namespaces", "User", read_user_namespace, NULL },
         { "Namespaces", "Network", read_network, NULL },
         { "Namespaces", "MapHostRoot", read_map_host_root, NULL },
         { "Process", "User", read_user, NULL },
-        { "Process", "Group", read_fixed, "" },
+        { "Process", "Group", read_group, NULL },
         { "Process", "Environment", read_environment, NULL },
-        { "Process", "Command", read_fixed, "" },
-        { "Process", "WorkingDirectory", read_fixed, "" },
+        { "Process", "Command", read_command, NULL },
+        { "Process", "WorkingDirectory", read_working_directory, NULL },
         { "Process", "HaltSignal", read_halt_signal, NULL },
         { "Process", "StopTimeoutSec", read_stop_timeout, NULL },
         { "Process", "StartTimeoutSec", read_start_timeout, NULL },
         { "Limits", "Memory", read_memory, NULL },
         { "Limits", "Tasks", read_tasks, NULL },
-        { "Security", "Seccomp", read_fixed, "default" },
-        { "Security", "LinuxCapabilities", read_fixed, "" },
-        { "Security", "Masked", read_fixed, "" },
-        { "Security", "ReadOnly", read_fixed, "" },
-        { "Pool", "Ready", read_fixed, "0" },
+        { "Security", "Seccomp", read_seccomp, NULL },
+        { "Security", "LinuxCapabilities", read_linux_capabilities, NULL },
+        { "Security", "Masked", read_masked, NULL },
+        { "Security", "ReadOnly", read_read_only, NULL },
+        { "Pool", "Ready", read_ready, NULL },
 };
 
 const size_t template_n_keys = G_N_ELEMENTS(template_keys);

@@ -20,13 +20,15 @@ struct Template {
         char *name;        /* owned */
         char *description; /* owned */
         Spec *spec;        /* owned; only the fields of a template are set */
+        unsigned ready;    /* sandboxes that are kept waiting */
 };
 
 typedef struct TemplateRead {
         Template *template;  /* not owned */
         GPtrArray *findings; /* not owned */
         unsigned line, column;
-        bool has_upper, has_environment;
+        bool has_upper, has_environment, has_group;
+        uint32_t group; /* instead of that of User= */
 } TemplateRead;
 
 typedef struct TemplateKey {

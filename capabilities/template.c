@@ -197,6 +197,10 @@ static Template *template_new(const char *name) {
         template_strv_take(&spec->layers, g_strdupv((char **) layers));
         template_strv_take(&spec->hide, g_strdupv((char **) hide));
         template_strv_take(&spec->folders, g_strdupv((char **) folders));
+        spec->seccomp = g_strdup("default");
+        spec->masked = g_new0(char *, 1);
+        spec->read_only = g_new0(char *, 1);
+        spec->command = g_new0(char *, 1);
         template_strv_take(&spec->template_environment, default_environment("HOME=" TEMPLATE_APP_HOME));
         spec->upper_size = 100 * 1024 * 1024ULL;
         spec->map_host_root = false;
@@ -229,6 +233,8 @@ int template_parse(const char *name, const char *text, GPtrArray *findings, Temp
         if (findings->len > n_before)
                 return -EBADMSG;
 
+        if (read.has_group)
+                spec->app_gid = read.group;
         if (!read.has_upper)
                 spec->upper_size = 0;
         if (!read.has_environment) {
@@ -262,17 +268,32 @@ const char *template_get_description(const Template *template) {
         return template->description;
 }
 
+static void string_take(char **to, char *from) {
+        g_free(*to);
+        *to = from;
+}
+
+unsigned template_get_ready(const Template *template) {
+        return template->ready;
+}
+
 void template_fill_spec(const Template *template, Spec *spec) {
         const Spec *from = template->spec;
 
-        g_free(spec->template_name);
-        spec->template_name = g_strdup(template->name);
+        string_take(&spec->template_name, g_strdup(template->name));
         template_strv_take(&spec->layers, g_strdupv(from->layers));
         template_strv_take(&spec->hide, g_strdupv(from->hide));
         template_strv_take(&spec->folders, g_strdupv(from->folders));
         template_strv_take(&spec->template_environment, g_strdupv(from->template_environment));
-        g_free(spec->app_home);
-        spec->app_home = g_strdup(from->app_home);
+        template_strv_take(&spec->masked, g_strdupv(from->masked));
+        template_strv_take(&spec->read_only, g_strdupv(from->read_only));
+        template_strv_take(&spec->command, g_strdupv(from->command));
+        string_take(&spec->app_home, g_strdup(from->app_home));
+        string_take(&spec->seccomp, g_strdup(from->seccomp));
+        string_take(&spec->working_directory, g_strdup(from->working_directory));
+        spec->user_namespace = from->user_namespace;
+        spec->network = from->network;
+        spec->linux_capabilities = from->linux_capabilities;
         spec->upper_size = from->upper_size;
         spec->map_host_root = from->map_host_root;
         spec->app_uid = from->app_uid;

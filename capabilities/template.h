@@ -33,6 +33,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Template, template_unref)
 
 const char *template_get_name(const Template *template);
 const char *template_get_description(const Template *template);
+unsigned template_get_ready(const Template *template); /* how many sandboxes of it are kept started and waiting */
 
 /* Fills the fields of @spec that stand under "its template" in plan/spec.h; the spec owns its copies. */
 void template_fill_spec(const Template *template, Spec *spec);

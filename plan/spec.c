@@ -5,16 +5,27 @@
 #include <signal.h>
 #include <string.h>
 
+#include "plan/linux-capability.h"
 #include "plan/plan-private.h"
+#include "util/enum-table.h"
 #include "util/limits.h"
 
 /* _NSIG - 1: the last realtime signal of Linux (signal(7)). */
 #define SIGNAL_MAX 64
 
+static const char *const spec_network_names[_SPEC_NETWORK_MAX] = {
+        [SPEC_NETWORK_VETH] = "veth",
+        [SPEC_NETWORK_NONE] = "none",
+        [SPEC_NETWORK_HOST] = "host",
+};
+
+ENUM_TABLE_DEFINE(spec_network, SpecNetwork, _SPEC_NETWORK_MAX)
+
 Spec *spec_new(void) {
         Spec *spec = g_new0(Spec, 1);
 
         spec->id_count = SPEC_ID_COUNT_MIN;
+        spec->user_namespace = true;
         spec->app_uid = spec->app_gid = 1000;
         spec->halt_signal = SIGTERM;
         spec->stop_timeout_usec = STOP_TIMEOUT_USEC;
@@ -35,6 +46,11 @@ Spec *spec_copy(const Spec *spec) {
         copy->folders = g_strdupv(spec->folders);
         copy->app_home = g_strdup(spec->app_home);
         copy->template_environment = g_strdupv(spec->template_environment);
+        copy->seccomp = g_strdup(spec->seccomp);
+        copy->masked = g_strdupv(spec->masked);
+        copy->read_only = g_strdupv(spec->read_only);
+        copy->command = g_strdupv(spec->command);
+        copy->working_directory = g_strdup(spec->working_directory);
         return copy;
 }
 
@@ -50,7 +66,29 @@ void spec_free(Spec *spec) {
         g_strfreev(spec->folders);
         g_free(spec->app_home);
         g_strfreev(spec->template_environment);
+        g_free(spec->seccomp);
+        g_strfreev(spec->masked);
+        g_strfreev(spec->read_only);
+        g_strfreev(spec->command);
+        g_free(spec->working_directory);
         g_free(spec);
+}
+
+char **spec_list_privileges(const Spec *spec) {
+        g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+
+        if (!spec->user_namespace)
+                g_ptr_array_add(lines, g_strdup("User=no"));
+        if (spec->network == SPEC_NETWORK_HOST)
+                g_ptr_array_add(lines, g_strdup("Network=host"));
+        if (g_strcmp0(spec->seccomp, "none") == 0)
+                g_ptr_array_add(lines, g_strdup("Seccomp=none"));
+        g_ptr_array_add(lines, NULL);
+        return (char **) g_ptr_array_free(g_steal_pointer(&lines), FALSE);
+}
+
+uint32_t spec_get_root_id(const Spec *spec) {
+        return spec->user_namespace ? spec->id_base : 0;
 }
 
 void spec_put(WireWriter *writer, const Spec *spec) {
@@ -75,6 +113,14 @@ void spec_put(WireWriter *writer, const Spec *spec) {
         wire_put_i32(writer, spec->halt_signal);
         wire_put_u64(writer, spec->stop_timeout_usec);
         wire_put_u64(writer, spec->start_timeout_usec);
+        wire_put_u8(writer, spec->user_namespace);
+        wire_put_string(writer, spec_network_to_string(spec->network));
+        wire_put_string(writer, spec->seccomp);
+        wire_put_u64(writer, spec->linux_capabilities);
+        wire_put_strings(writer, spec->masked);
+        wire_put_strings(writer, spec->read_only);
+        wire_put_strings(writer, spec->command);
+        wire_put_string(writer, spec->working_directory);
         /* New fields go here; readers that do not know them leave them. */
 }
 
@@ -136,6 +182,32 @@ static int ids_check(const Spec *spec, Error *error) {
         return 0;
 }
 
+static int walls_check(const Spec *spec, Error *error) {
+        int r = 0;
+
+        if (spec->network < 0)
+                return error_setf(error, ERROR_INVALID_ARGS, "Network is not one of: veth, none, host");
+        if (spec->linux_capabilities >> LINUX_CAPABILITIES_MAX != 0)
+                return error_setf(error, ERROR_INVALID_ARGS, "Linux capabilities above %u",
+                                  LINUX_CAPABILITIES_MAX - 1);
+        if (spec->seccomp)
+                r = name_check("Name of the system call filter", spec->seccomp, SECCOMP_NAME_MAX, error);
+        if (r >= 0)
+                r = paths_check("Masked path", spec->masked, error);
+        if (r >= 0)
+                r = paths_check("Read-only path", spec->read_only, error);
+        return r;
+}
+
+/* What is run without an argv of its own. */
+static int command_check(const Spec *spec, Error *error) {
+        if (spec->command[0] && !spec->command[0][0])
+                return error_setf(error, ERROR_INVALID_ARGS, "Command has an empty program");
+        if (spec->working_directory && strcmp(spec->working_directory, "/") != 0)
+                return plan_path_check("Working directory", spec->working_directory, error);
+        return 0;
+}
+
 static int spec_check(const Spec *spec, Error *error) {
         int r;
 
@@ -158,6 +230,10 @@ static int spec_check(const Spec *spec, Error *error) {
                 r = paths_check("Folder", spec->folders, error);
         if (r >= 0)
                 r = plan_path_check("App's home", spec->app_home, error);
+        if (r >= 0)
+                r = walls_check(spec, error);
+        if (r >= 0)
+                r = command_check(spec, error);
         if (r >= 0 && (spec->halt_signal < 1 || spec->halt_signal > SIGNAL_MAX))
                 r = error_setf(error, ERROR_INVALID_ARGS, "Halt signal %d, 1 to %d were expected",
                                spec->halt_signal, SIGNAL_MAX);
@@ -168,7 +244,8 @@ static int spec_check(const Spec *spec, Error *error) {
 
 int spec_get(WireReader *reader, Spec **ret, Error *error) {
         g_autoptr(Spec) spec = spec_new();
-        uint8_t map_host_root;
+        uint8_t map_host_root, user_namespace;
+        const char *network;
         int r;
 
         spec->name = g_strdup(wire_get_string(reader));
@@ -193,7 +270,17 @@ int spec_get(WireReader *reader, Spec **ret, Error *error) {
         spec->halt_signal = wire_get_i32(reader);
         spec->stop_timeout_usec = wire_get_u64(reader);
         spec->start_timeout_usec = wire_get_u64(reader);
-        if (reader->failed || map_host_root > 1)
+        user_namespace = wire_get_u8(reader);
+        spec->user_namespace = user_namespace == 1;
+        network = wire_get_string(reader);
+        spec->network = network ? spec_network_from_string(network) : _SPEC_NETWORK_INVALID;
+        spec->seccomp = g_strdup(wire_get_string(reader));
+        spec->linux_capabilities = wire_get_u64(reader);
+        spec->masked = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
+        spec->read_only = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
+        spec->command = plan_strings_take(wire_get_strings(reader, ARGV_MAX));
+        spec->working_directory = g_strdup(wire_get_string(reader));
+        if (reader->failed || map_host_root > 1 || user_namespace > 1)
                 return error_set_errnof(error, EBADMSG, "Spec ends early or is not well formed");
         r = spec_check(spec, error);
         if (r < 0)

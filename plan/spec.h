@@ -21,6 +21,14 @@
 /* The layer that stands for the host's /usr. */
 #define SPEC_LAYER_HOST_USR "host-usr"
 
+typedef enum SpecNetwork {
+        SPEC_NETWORK_VETH, /* its own, which may get a link when one is granted */
+        SPEC_NETWORK_NONE, /* its own, with loopback only, for ever */
+        SPEC_NETWORK_HOST, /* the host's */
+        _SPEC_NETWORK_MAX,
+        _SPEC_NETWORK_INVALID = -EINVAL,
+} SpecNetwork;
+
 typedef struct Spec {
         /* this sandbox */
         char *name;         /* owned */
@@ -45,9 +53,29 @@ typedef struct Spec {
         int halt_signal;
         uint64_t stop_timeout_usec;
         uint64_t start_timeout_usec;
+        bool user_namespace;         /* false: ids inside are the host's */
+        SpecNetwork network;
+        char *seccomp;               /* owned; name of the filter of system calls; NULL = "default" */
+        uint64_t linux_capabilities; /* bit n = capability n of capabilities(7), which programs may have */
+        char **masked;               /* owned; absolute paths inside that cannot be read, beside the built-in ones */
+        char **read_only;            /* owned; absolute paths inside that cannot be written, likewise */
+        char **command;              /* owned; argv of a program that is run without one; empty = none */
+        char *working_directory;     /* owned; absolute inside; NULL = the app's home for the app, "/" else */
 } Spec;
 
-/* Timeouts of util/limits.h, SIGTERM, 65536 ids, uid and gid 1000 inside; all else is 0 or NULL (no strings). */
+/* The words of a template: "veth", "none", "host". */
+const char *spec_network_to_string(SpecNetwork network);
+SpecNetwork spec_network_from_string(const char *name);
+
+/* The lines of a template that take down a wall between the sandbox and the host: "User=no", "Network=host",
+ * "Seccomp=none". Only an administrator who says so in the settings gets them. Free with g_strfreev(). */
+char **spec_list_privileges(const Spec *spec);
+
+/* The host's id that stands for id 0 inside: the begin of its range, or 0 without a user namespace. */
+uint32_t spec_get_root_id(const Spec *spec);
+
+/* Timeouts of util/limits.h, SIGTERM, 65536 ids, a user namespace, uid and gid 1000 inside; all else is 0 or NULL
+ * (no strings). */
 Spec *spec_new(void);
 Spec *spec_copy(const Spec *spec);
 void spec_free(Spec *spec);

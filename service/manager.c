@@ -219,6 +219,17 @@ static int manager_find_template(const Manager *manager, const SandboxRequest *r
         return 0;
 }
 
+/* Root may do everything that the settings do not forbid to all. */
+static int manager_check_privileges(const Manager *manager, const Spec *spec, Error *error) {
+        g_auto(GStrv) privileges = spec_list_privileges(spec);
+
+        if (!privileges[0] || manager->settings->allow_privileged)
+                return 0;
+        return error_setf(error, ERROR_ACCESS_DENIED,
+                          "Template '%s' has %s, which needs AllowPrivileged=yes in bulkhead.conf",
+                          spec->template_name, privileges[0]);
+}
+
 /* What is wanted: capabilities and mounts by hand, as far as the caller may ask for them. */
 static int manager_plan(Manager *manager, const SandboxRequest *request, GPtrArray **ret_capabilities,
                         Plan *plan, Error *error) {
@@ -261,6 +272,9 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         if (r < 0)
                 return r;
         template_fill_spec(template, spec);
+        r = manager_check_privileges(manager, spec, error);
+        if (r < 0)
+                return r;
         spec->id_count = ID_RANGE_COUNT;
         spec->owner = request->caller->uid;
         spec->hostname = g_strdup(request->hostname ?: name);

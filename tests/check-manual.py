@@ -132,7 +132,7 @@ def main():
     source, bulkhead, bulkheadd = sys.argv[1:]
     n = check_command(source, bulkhead) + check_service(source, bulkheadd) + check_errors(source)
     n += check_keys(source, "bulkhead.conf.5", "capabilities", "settings.c")
-    n += check_keys(source, "bulkhead-template.5", "capabilities", "template.c")
+    n += check_keys(source, "bulkhead-template.5", "capabilities", "template-keys.c")
     n += check_catalog(source) + check_packages(source)
     return 1 if n else 0
 

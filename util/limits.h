@@ -24,6 +24,7 @@
 #define PLAN_ITEMS_MAX         8192          /* of one sandbox: each bind is a mount that every lookup passes */
 #define PLAN_ORIGINS_MAX       4096          /* who asked for one item: every capability of a request */
 #define SPEC_PATHS_MAX         256           /* layers, hidden paths, folders: work at every start; overlayfs takes 500 */
+#define SECCOMP_NAME_MAX       64            /* a template's word for a filter of system calls */
 #define PATH_SIZE_MAX          4096          /* PATH_MAX, the terminating NUL included */
 #define ENV_NAME_MAX           256
 #define ENV_VALUE_MAX          (64 * 1024)   /* half of what the kernel takes for one string of execve(2) */
@@ -49,6 +50,7 @@
 #define SANDBOXES_MAX      1024         /* as many ranges as the default [Ids] has; MaxSandboxes= goes up to it */
 #define ID_RANGE_COUNT     65536u       /* ids of one sandbox: the oldest programs hold them in 16 bits */
 #define SPARE_SHIMS_MAX    64           /* 0.6 MiB each */
+#define READY_SANDBOXES_MAX 64          /* of one template; 1 MiB each before an app runs in it */
 #define SETTINGS_SIZE_MAX  (256 * 1024) /* one file of settings */
 #define LABELS_MAX         64           /* of one sandbox */
 #define LABEL_SIZE_MAX     4096         /* name or value of one */

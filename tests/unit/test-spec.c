@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "plan/linux-capability.h"
 #include "plan/spec.h"
 #include "tests/unit/bodies.h"
 #include "util/limits.h"
@@ -36,6 +37,14 @@ static Spec *sample(void) {
         spec->halt_signal = 64;
         spec->stop_timeout_usec = 3;
         spec->start_timeout_usec = UINT64_MAX;
+        spec->user_namespace = false;
+        spec->network = SPEC_NETWORK_HOST;
+        spec->seccomp = g_strdup("none");
+        spec->linux_capabilities = 5;
+        spec->masked = g_strsplit("/proc/kcore", " ", -1);
+        spec->read_only = g_strsplit("/proc/sys /etc", " ", -1);
+        spec->command = g_strsplit("maps --big", " ", -1);
+        spec->working_directory = g_strdup("/");
         return spec;
 }
 
@@ -65,6 +74,14 @@ static void assert_spec_is(const Spec *spec, const Spec *expected) {
         assert_int_equal(spec->halt_signal, expected->halt_signal);
         assert_true(spec->stop_timeout_usec == expected->stop_timeout_usec);
         assert_true(spec->start_timeout_usec == expected->start_timeout_usec);
+        assert_int_equal(spec->user_namespace, expected->user_namespace);
+        assert_int_equal(spec->network, expected->network);
+        assert_string_equal(spec->seccomp, expected->seccomp);
+        assert_true(spec->linux_capabilities == expected->linux_capabilities);
+        assert_strings_are(spec->masked, expected->masked);
+        assert_strings_are(spec->read_only, expected->read_only);
+        assert_strings_are(spec->command, expected->command);
+        assert_string_equal(spec->working_directory, expected->working_directory);
 }
 
 static void test_round_trip(void **state G_GNUC_UNUSED) {
@@ -180,6 +197,17 @@ CHANGE(signal_0, spec->halt_signal = 0)
 CHANGE(signal_65, spec->halt_signal = 65)
 CHANGE(signal_negative, spec->halt_signal = -9)
 CHANGE(no_time, spec->start_timeout_usec = 0)
+CHANGE(no_seccomp, set_string(&spec->seccomp, NULL))
+CHANGE(seccomp_path, set_string(&spec->seccomp, "../x"))
+CHANGE(network_unknown, spec->network = _SPEC_NETWORK_MAX)
+CHANGE(linux_capability_last, spec->linux_capabilities = 1ULL << 40)
+CHANGE(linux_capability_above, spec->linux_capabilities = 1ULL << 41)
+CHANGE(relative_masked, set_strings(&spec->masked, "proc"))
+CHANGE(relative_read_only, set_strings(&spec->read_only, "/a,b"))
+CHANGE(no_command, set_strings(&spec->command, ""))
+CHANGE(empty_program, (set_strings(&spec->command, "a"), spec->command[0][0] = 0))
+CHANGE(no_working_directory, set_string(&spec->working_directory, NULL))
+CHANGE(relative_working_directory, set_string(&spec->working_directory, "srv"))
 
 static const struct {
         const char *name;
@@ -226,6 +254,17 @@ static const struct {
         { "signal 65", signal_65, false },
         { "signal -9", signal_negative, false },
         { "no time to start", no_time, false },
+        { "no name of a filter", no_seccomp, true },
+        { "filter is a path", seccomp_path, false },
+        { "unknown network", network_unknown, false },
+        { "last Linux capability", linux_capability_last, true },
+        { "Linux capability above the last", linux_capability_above, false },
+        { "relative masked path", relative_masked, false },
+        { "relative read-only path", relative_read_only, false },
+        { "no command", no_command, true },
+        { "empty program", empty_program, false },
+        { "no working directory", no_working_directory, true },
+        { "relative working directory", relative_working_directory, false },
 };
 
 static void test_cases(void **state G_GNUC_UNUSED) {
@@ -246,6 +285,28 @@ static void test_cases(void **state G_GNUC_UNUSED) {
                 }
                 wire_writer_done(&body);
         }
+}
+
+static void test_privileges(void **state G_GNUC_UNUSED) {
+        g_autoptr(Spec) spec = sample(), plain = spec_new();
+        g_auto(GStrv) lines = spec_list_privileges(spec), none = spec_list_privileges(plain);
+
+        g_autofree char *text = g_strjoinv(" ", lines);
+
+        assert_string_equal(text, "User=no Network=host Seccomp=none");
+        assert_null(none[0]);
+        assert_int_equal(spec_get_root_id(spec), 0);
+        plain->id_base = 0x70000000;
+        assert_int_equal(spec_get_root_id(plain), 0x70000000);
+}
+
+static void test_linux_capabilities(void **state G_GNUC_UNUSED) {
+        for (unsigned i = 0; i < LINUX_CAPABILITIES_MAX; i++)
+                assert_int_equal(linux_capability_from_string(linux_capability_to_string(i)), i);
+        assert_null(linux_capability_to_string(LINUX_CAPABILITIES_MAX));
+        assert_int_equal(linux_capability_from_string("CAP_KILL"), 5);
+        assert_int_equal(linux_capability_from_string("kill"), 5);
+        assert_int_equal(linux_capability_from_string(""), -EINVAL);
 }
 
 static void test_too_many_paths(void **state G_GNUC_UNUSED) {
@@ -271,6 +332,7 @@ int main(void) {
                 cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_copy),
                 cmocka_unit_test(test_empty_lists), cmocka_unit_test(test_prefixes_and_flips),
                 cmocka_unit_test(test_cases),       cmocka_unit_test(test_too_many_paths),
+                cmocka_unit_test(test_privileges),  cmocka_unit_test(test_linux_capabilities),
         };
 
         return cmocka_run_group_tests_name("spec", tests, NULL, NULL);

@@ -25,12 +25,20 @@ static char *format_spec(const Spec *spec) {
         g_autofree char *folders = format_list(spec->folders);
         g_autofree char *environment = format_list(spec->template_environment);
 
+        g_autofree char *masked = format_list(spec->masked), *read_only = format_list(spec->read_only);
+        g_autofree char *command = format_list(spec->command);
+
         return g_strdup_printf("layers %s\nhide %s\nfolders %s\nupper %" PRIu64 "\nmap-host-root %d\n"
                                "user %u:%u %s\nenvironment %s\nmemory %" PRIu64 "\ntasks %" PRIu64 "\n"
-                               "halt %d\nstop %" PRIu64 "\nstart %" PRIu64 "\n",
+                               "halt %d\nstop %" PRIu64 "\nstart %" PRIu64 "\n"
+                               "user-namespace %d\nnetwork %s\nseccomp %s\nlinux-capabilities %" PRIx64 "\n"
+                               "masked %s\nread-only %s\ncommand %s\nfolder %s\n",
                                layers, hide, folders, spec->upper_size, spec->map_host_root, spec->app_uid,
                                spec->app_gid, spec->app_home, environment, spec->memory_max, spec->tasks_max,
-                               spec->halt_signal, spec->stop_timeout_usec, spec->start_timeout_usec);
+                               spec->halt_signal, spec->stop_timeout_usec, spec->start_timeout_usec,
+                               spec->user_namespace, spec_network_to_string(spec->network),
+                               spec->seccomp ?: "-", spec->linux_capabilities, masked, read_only, command,
+                               spec->working_directory ?: "-");
 }
 
 static char *format_template(const Template *template) {
@@ -83,7 +91,9 @@ static void test_default(void **state G_GNUC_UNUSED) {
                     "layers host-usr\nhide /usr/share/bulkhead|/usr/local/share/bulkhead\nfolders /gateways\n"
                     "upper 104857600\nmap-host-root 0\nuser 1000:1000 /home/app\n"
                     "environment PATH=/usr/bin:/bin|HOME=/home/app|LANG=C.UTF-8|TERM=linux\n"
-                    "memory 536870912\ntasks 256\nhalt 15\nstop 2000000\nstart 8000000\n");
+                    "memory 536870912\ntasks 256\nhalt 15\nstop 2000000\nstart 8000000\n"
+                    "user-namespace 1\nnetwork veth\nseccomp default\nlinux-capabilities 0\n"
+                    "masked \nread-only \ncommand \nfolder -\n");
 }
 
 /* What is shipped as a file is what is compiled in, and names every key that there is. */
@@ -124,7 +134,27 @@ static void test_good(void **state G_GNUC_UNUSED) {
                 { "map host root", "[Namespaces]\nMapHostRoot=yes\n", "map-host-root 1\n" },
                 { "map host root: true", "[Namespaces]\nMapHostRoot=true\n", "map-host-root 1\n" },
                 { "map host root: false", "[Namespaces]\nMapHostRoot=false\n", "map-host-root 0\n" },
-                { "network none", "[Namespaces]\nNetwork=none\n", "tasks 256\n" },
+                { "network none", "[Namespaces]\nNetwork=none\n", "network none\n" },
+                { "network host", "[Namespaces]\nNetwork=host\n", "network host\n" },
+                { "network veth", "[Namespaces]\nNetwork=veth\n", "network veth\n" },
+                { "no user namespace", "[Namespaces]\nUser=no\n", "user-namespace 0\n" },
+                { "user namespace", "[Namespaces]\nUser=true\n", "user-namespace 1\n" },
+                { "group", "[Process]\nGroup=5\n", "user 1000:5 /home/app\n" },
+                { "group root", "[Process]\nGroup=root\nUser=app\n", "user 1000:0 /home/app\n" },
+                { "group app", "[Process]\nUser=root\nGroup=app\n", "user 0:1000 /root\n" },
+                { "group instead of the user's", "[Process]\nGroup=7\nUser=5:6\n", "user 5:7 /home/app\n" },
+                { "command", "[Process]\nCommand=/usr/bin/maps \"a b\" --x\n",
+                  "command /usr/bin/maps|a b|--x\n" },
+                { "working directory", "[Process]\nWorkingDirectory=/srv//maps/\n", "folder /srv/maps\n" },
+                { "working directory root", "[Process]\nWorkingDirectory=/\n", "folder /\n" },
+                { "seccomp none", "[Security]\nSeccomp=none\n", "seccomp none\n" },
+                { "linux capabilities", "[Security]\nLinuxCapabilities=CAP_CHOWN net_raw\n",
+                  "linux-capabilities 2001\n" },
+                { "last linux capability", "[Security]\nLinuxCapabilities=cap_checkpoint_restore\n",
+                  "linux-capabilities 10000000000\n" },
+                { "masked", "[Security]\nMasked=/proc/kcore /sys/firmware\n",
+                  "masked /proc/kcore|/sys/firmware\n" },
+                { "read-only", "[Security]\nReadOnly=/etc\n", "read-only /etc\n" },
                 { "user app", "[Process]\nUser=app\n", "user 1000:1000 /home/app\n" },
                 { "user root", "[Process]\nUser=root\n", "user 0:0 /root\n" },
                 { "root's home", "[Process]\nUser=root\n",
@@ -148,7 +178,7 @@ static void test_good(void **state G_GNUC_UNUSED) {
                 { "memory", "[Limits]\nMemory=64M\n", "memory 67108864\n" },
                 { "memory infinity", "[Limits]\nMemory=infinity\n", "memory 0\n" },
                 { "tasks infinity", "[Limits]\nTasks=infinity\n", "tasks 0\n" },
-                { "defaults of what is not built",
+                { "defaults",
                   "[Rootfs]\nMount=\n[Namespaces]\nUser=yes\nNetwork=veth\n[Process]\nGroup=\nCommand=\n"
                   "WorkingDirectory=\n[Security]\nSeccomp=default\nLinuxCapabilities=\nMasked=\nReadOnly=\n"
                   "[Pool]\nReady=0\n",
@@ -256,12 +286,10 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "1125899906842624 bytes\n" },
                 { "mount", "[Rootfs]\nMount=tmpfs /x tmpfs\n",
                   "2: Mount='tmpfs /x tmpfs' is not supported by this version, expected nothing\n" },
-                { "namespaces user: no", "[Namespaces]\nUser=no\n",
-                  "2: User='no' is not supported by this version, expected 'yes'\n" },
-                { "network: host", "[Namespaces]\nNetwork=host\n",
-                  "2: Network='host' is refused, expected one of: veth, none\n" },
+                { "namespaces user: word", "[Namespaces]\nUser=app\n",
+                  "2: User='app' is unknown, expected one of: no, yes, false, true\n" },
                 { "network: misspelt", "[Namespaces]\nNetwork=vet\n",
-                  "2: Network='vet' is unknown; did you mean 'veth', expected one of: veth, none\n" },
+                  "2: Network='vet' is unknown; did you mean 'veth', expected one of: veth, none, host\n" },
                 { "map host root: maybe", "[Namespaces]\nMapHostRoot=1\n",
                   "2: MapHostRoot='1' is unknown, expected one of: no, yes, false, true\n" },
                 { "user: name", "[Process]\nUser=www-data\n",
@@ -290,12 +318,16 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                 { "user: words", "[Process]\nUser=app:app\n",
                   "2: User='app:app' is not a user, expected 'app', 'root' or uid[:gid] from 0 to "
                   "65533\n" },
-                { "group", "[Process]\nGroup=5\n",
-                  "2: Group='5' is not supported by this version, expected nothing\n" },
-                { "command", "[Process]\nCommand=/bin/sh\n",
-                  "2: Command='/bin/sh' is not supported by this version, expected nothing\n" },
-                { "working directory", "[Process]\nWorkingDirectory=/\n",
-                  "2: WorkingDirectory='/' is not supported by this version, expected nothing\n" },
+                { "group: name", "[Process]\nGroup=audio\n",
+                  "2: Group='audio' is not a group, expected 'app', 'root' or a gid from 0 to 65533\n" },
+                { "group: init's", "[Process]\nGroup=65535\n",
+                  "2: Group='65535' is not a group, expected 'app', 'root' or a gid from 0 to 65533\n" },
+                { "group: pair", "[Process]\nGroup=5:6\n",
+                  "2: Group='5:6' is not a group, expected 'app', 'root' or a gid from 0 to 65533\n" },
+                { "command: empty word", "[Process]\nCommand=\"\" a\n",
+                  "2: Command= begins with an empty word, expected a program\n" },
+                { "working directory: relative", "[Process]\nWorkingDirectory=srv\n",
+                  "2: WorkingDirectory=: Path 'srv' is not absolute, it has to start with '/'\n" },
                 { "environment: no name", "[Process]\nEnvironment=A=1 =2\n",
                   "2: Environment= has '=2' in it, expected NAME=value\n" },
                 { "environment: no value", "[Process]\nEnvironment=A=1 B\n",
@@ -356,24 +388,27 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "'infinity'\n" },
                 { "tasks: unit", "[Limits]\nTasks=1K\n",
                   "2: Tasks='1K' is not a number of tasks, expected 1 to 4194304 or 'infinity'\n" },
-                { "seccomp", "[Security]\nSeccomp=off\n",
-                  "2: Seccomp='off' is not supported by this version, expected 'default'\n" },
-                { "linux capabilities", "[Security]\nLinuxCapabilities=CAP_SYS_ADMIN\n",
-                  "2: LinuxCapabilities='CAP_SYS_ADMIN' is not supported by this version, expected "
-                  "nothing\n" },
-                { "masked", "[Security]\nMasked=/proc/kcore\n",
-                  "2: Masked='/proc/kcore' is not supported by this version, expected nothing\n" },
-                { "read-only", "[Security]\nReadOnly=/proc/sys\n",
-                  "2: ReadOnly='/proc/sys' is not supported by this version, expected nothing\n" },
-                { "pool", "[Pool]\nReady=2\n",
-                  "2: Ready='2' is not supported by this version, expected '0'\n" },
-                { "all are told", "[Limits]\nTasks=0\n\nMemory=x\n[Procces]\nUser=app\n[Pool]\nReady=1\n",
+                { "seccomp: misspelt", "[Security]\nSeccomp=defualt\n",
+                  "2: Seccomp='defualt' is unknown; did you mean 'default', expected one of: default, none\n" },
+                { "linux capabilities: unknown", "[Security]\nLinuxCapabilities=CAP_CHOWN CAP_SYS_FOO\n",
+                  "2: LinuxCapabilities= has 'CAP_SYS_FOO' in it, expected names like CAP_NET_RAW\n" },
+                { "linux capabilities: prefix only", "[Security]\nLinuxCapabilities=CAP_\n",
+                  "2: LinuxCapabilities= has 'CAP_' in it, expected names like CAP_NET_RAW\n" },
+                { "masked: relative", "[Security]\nMasked=proc\n",
+                  "2: Masked=: Path 'proc' is not absolute, it has to start with '/'\n" },
+                { "read-only: root", "[Security]\nReadOnly=/\n",
+                  "2: ReadOnly= has '/' in it, expected paths below\n" },
+                { "pool: too many", "[Pool]\nReady=65\n",
+                  "2: Ready='65' is not a number of sandboxes, expected 0 to 64\n" },
+                { "pool: word", "[Pool]\nReady=yes\n",
+                  "2: Ready='yes' is not a number of sandboxes, expected 0 to 64\n" },
+                { "all are told", "[Limits]\nTasks=0\n\nMemory=x\n[Procces]\nUser=app\n[Pool]\nReady=-1\n",
                   "2: Tasks='0' is not a number of tasks, expected 1 to 4194304 or 'infinity'\n"
                   "4: Memory='x' is not a size, expected a number with K, M, G, T or no letter "
                   "behind it\n"
                   "5: Unknown section [Procces]; did you mean 'Process', expected one of: "
                   "Template, Rootfs, Namespaces, Process, Limits, Security, Pool\n"
-                  "8: Ready='1' is not supported by this version, expected '0'\n" },
+                  "8: Ready='-1' is not a number of sandboxes, expected 0 to 64\n" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
