@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/device.h"
 #include "shim/idmap.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
@@ -463,9 +464,7 @@ static int make_runtime_folder(Shim *shim, Error *error) {
 }
 
 static int make_box(Shim *shim, const char *name, Error *error) {
-        /* What every sandbox has; more is a capability's business. */
-        static const char *const devices[] = { "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",   "c 1:9 rwm",
-                                               "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm", NULL };
+        g_autoptr(CgroupDevices) devices = NULL;
         int r;
 
         r = cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &shim->cgroups, error);
@@ -475,6 +474,9 @@ static int make_box(Shim *shim, const char *name, Error *error) {
         if (r < 0)
                 return r;
         r = cgroup_box_join(shim->box, error);
+        if (r < 0)
+                return r;
+        r = cgroup_devices_new(shim->box, device_base, device_n_base, &devices, error);
         if (r < 0)
                 return r;
         return cgroup_box_set_devices(shim->box, devices, error);

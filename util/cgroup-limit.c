@@ -90,31 +90,3 @@ int cgroup_box_limit(CgroupBox *box, uint64_t memory_max, uint64_t tasks_max, Er
         }
         return 0;
 }
-
-int cgroup_box_set_devices(CgroupBox *box, const char *const *allowed, Error *error) {
-        g_autofree char *path = NULL;
-        autofd int fd = -EBADF;
-        int dir_fd;
-        int r;
-
-        r = find_file(box, "devices", "devices.allow", NULL, &dir_fd, &path, error);
-        if (r < 0)
-                return r;
-        /* "a" alone would open everything again */
-        for (const char *const *device = allowed; device && *device; device++)
-                if (!g_str_has_prefix(*device, "c ") && !g_str_has_prefix(*device, "b "))
-                        return error_setf(error, ERROR_INVALID_ARGS,
-                                          "Device '%s' does not begin with 'c ' or 'b '", *device);
-        r = cgroup_box_write(box, "devices", "devices.deny", NULL, "a", error);
-        if (r < 0 || !allowed || !*allowed)
-                return r;
-        fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
-                return error_set_errnof(error, errno, "Cannot open '%s' of the cgroup '%s'", path, box->name);
-        for (const char *const *device = allowed; *device; device++)
-                if (write(fd, *device, strlen(*device)) < 0)
-                        return error_set_errnof(error, errno,
-                                                "Cannot allow the device '%s' in the cgroup '%s'", *device,
-                                                box->name);
-        return 0;
-}

@@ -30,6 +30,7 @@ struct CgroupBox {
         char *name;             /* owned; below the base of each hierarchy */
         char **parts;           /* owned; its components */
         int *fds;               /* owned; the box in each hierarchy, -EBADF where it is missing */
+        CgroupDevices *devices; /* owned reference; in force; NULL until it is set */
 };
 
 /* ---- cgroup-host.c ---- */

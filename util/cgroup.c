@@ -222,6 +222,7 @@ void cgroup_box_free(CgroupBox *box) {
         for (guint i = 0; box->fds && i < box->host->hierarchies->len; i++)
                 box->fds[i] = fd_close(box->fds[i]);
         g_clear_pointer(&box->fds, g_free);
+        g_clear_pointer(&box->devices, cgroup_devices_unref);
         g_clear_pointer(&box->parts, g_strfreev);
         g_clear_pointer(&box->name, g_free);
         g_free(box);

@@ -80,8 +80,35 @@ int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file,
 /* The two limits that every template has, in bytes and processes; 0 = leave as it is. */
 int cgroup_box_limit(CgroupBox *box, uint64_t memory_max, uint64_t tasks_max, Error *error);
 
-/* v1: closes every device and opens the numbers listed ("c 1:3 rwm"); v2: a BPF program, -EOPNOTSUPP so far. */
-int cgroup_box_set_devices(CgroupBox *box, const char *const *allowed, Error *error);
+/* What may be done with a device; the numbers of BPF_DEVCG_ACC_*. */
+typedef enum CgroupAccess {
+        CGROUP_MKNOD = 1 << 0,
+        CGROUP_READ = 1 << 1,
+        CGROUP_WRITE = 1 << 2,
+        CGROUP_ACCESS_ALL = (1 << 3) - 1,
+} CgroupAccess;
+
+typedef struct CgroupDevice {
+        char type; /* 'c' or 'b' */
+        bool is_any_minor;
+        uint32_t major, minor; /* minor 0 with is_any_minor */
+        CgroupAccess access;
+} CgroupDevice;
+
+/* The list of all devices that a payload may use, made ready: on v2 a BPF program that the kernel has checked. The
+ * same device twice is one with the access of both. ERROR_INVALID_ARGS for numbers that no device has,
+ * ERROR_LIMIT_REACHED above DEVICES_MAX. */
+typedef struct CgroupDevices CgroupDevices;
+int cgroup_devices_new(const CgroupBox *box, const CgroupDevice *list, size_t n, CgroupDevices **ret, Error *error);
+CgroupDevices *cgroup_devices_ref(CgroupDevices *devices);
+void cgroup_devices_unref(CgroupDevices *devices);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupDevices, cgroup_devices_unref)
+
+/* Puts the list in force in the place of the one before, which at first is everything. v2: in one moment. v1: line by line, only those that differ; after a failure those of before hold. What is
+ * open already stays so. The box keeps a reference. */
+int cgroup_box_set_devices(CgroupBox *box, CgroupDevices *devices, Error *error);
+/* The one in force; stays the box's; NULL before the first. */
+CgroupDevices *cgroup_box_get_devices(const CgroupBox *box);
 
 /* Polls until the kernel has done it, at most @timeout_usec (-ETIMEDOUT). A freeze that fails is taken back. */
 int cgroup_box_freeze(CgroupBox *box, uint64_t timeout_usec, Error *error);

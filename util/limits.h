@@ -36,6 +36,7 @@
 #define BUS_MEMBERS_MAX        256           /* of one rule */
 #define LIMIT_TEXT_MAX         4096          /* value of a setting; a list of every other of 1,700 CPUs */
 #define CPUS_MAX               8192          /* CONFIG_NR_CPUS goes up to it */
+#define DEVICES_MAX            1024          /* of one sandbox, globs resolved: each is a mount and a rule */
 
 /* A program to run */
 #define ARGV_MAX            4096

@@ -24,6 +24,7 @@
 #include "util/cgroup.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
+#include "util/limits.h"
 
 #define MAX_USEC  (5 * 1000 * 1000ULL)
 #define JOINS_MAX 32
@@ -229,11 +230,10 @@ static void test_bad_hosts(void **state) {
 /* The v2 files of a box that is there already; what the kernel does behind them is test_real_unified()'s. */
 static void test_unified_files(void **state) {
         const Fake *fake = *state;
-        static const char *const devices[] = { "c 1:3 rwm", NULL };
         g_autoptr(CgroupHost) host = NULL;
         g_autoptr(CgroupBox) box = NULL;
         g_autofree char *text = NULL;
-        g_auto(Error) error = ERROR_NULL, missing = ERROR_NULL, unsupported = ERROR_NULL, late = ERROR_NULL;
+        g_auto(Error) error = ERROR_NULL, missing = ERROR_NULL, late = ERROR_NULL;
 
         fake_fill(fake, false);
         fake_set(fake, v2_mount, "0::/\n");
@@ -265,8 +265,6 @@ static void test_unified_files(void **state) {
 
         assert_true(cgroup_box_write(box, "cpu", "cpu.shares", "cpu.weight", "100", &missing) < 0);
         assert_int_equal(missing.code, ERROR_UNSUPPORTED);
-        assert_true(cgroup_box_set_devices(box, devices, &unsupported) < 0);
-        assert_int_equal(unsupported.code, ERROR_UNSUPPORTED);
         assert_int_equal(cgroup_box_destroy(box, NULL), -ENOTEMPTY);
 }
 
@@ -519,12 +517,9 @@ static void assert_payload_file(CgroupBox *box, const char *controller, const ch
 }
 
 static void test_real_limits(void **state G_GNUC_UNUSED) {
-        static const char *const devices[] = { "c 1:3 rwm", "c 1:5 r", NULL };
-        static const char *const open_all[] = { "a *:* rwm", NULL };
-        static const char *const nonsense[] = { "c x:y", NULL };
         g_autofree char *name = g_strconcat(real_parent, "/3", NULL);
         g_auto(Error) error = ERROR_NULL, range = ERROR_NULL, no_file = ERROR_NULL, slash = ERROR_NULL,
-                      all = ERROR_NULL, bad = ERROR_NULL, no_controller = ERROR_NULL;
+                      no_controller = ERROR_NULL;
         g_autoptr(CgroupBox) box = NULL;
         int joins[1];
 
@@ -539,13 +534,6 @@ static void test_real_limits(void **state G_GNUC_UNUSED) {
         assert_done(cgroup_box_limit(box, 0, 0, &error), &error);
         assert_payload_file(box, "pids", "pids.max", "17\n");
 
-        assert_done(cgroup_box_set_devices(box, devices, &error), &error);
-        assert_payload_file(box, "devices", "devices.list", "c 1:3 rwm\nc 1:5 r\n");
-        assert_true(cgroup_box_set_devices(box, open_all, &all) < 0);
-        assert_int_equal(all.code, ERROR_INVALID_ARGS);
-        assert_true(cgroup_box_set_devices(box, nonsense, &bad) < 0);
-        assert_payload_file(box, "devices", "devices.list", "");
-
         assert_int_equal(cgroup_box_write(box, "pids", "pids.max", "pids.max", "many", &range), -EINVAL);
         assert_true(cgroup_box_write(box, "pids", "pids.nonsense", NULL, "1", &no_file) < 0);
         assert_int_equal(no_file.code, ERROR_UNSUPPORTED);
@@ -556,6 +544,146 @@ static void test_real_limits(void **state G_GNUC_UNUSED) {
         assert_int_equal(cgroup_box_open_joins(box, joins, 0, NULL), -E2BIG);
         assert_done(cgroup_box_destroy(box, &error), &error);
         assert_nothing_left(real_host, real_parent);
+}
+
+/* ---- devices ---- */
+
+static void set_devices(CgroupBox *box, const CgroupDevice *list, size_t n) {
+        g_autoptr(CgroupDevices) devices = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        assert_done(cgroup_devices_new(box, list, n, &devices, &error), &error);
+        assert_done(cgroup_box_set_devices(box, devices, &error), &error);
+        assert_ptr_equal(cgroup_box_get_devices(box), devices);
+}
+
+static void test_real_device_list(void **state G_GNUC_UNUSED) {
+        static const CgroupDevice first[] = {
+                { 'c', false, 1, 3, CGROUP_ACCESS_ALL },
+                { 'c', true, 136, 0, CGROUP_ACCESS_ALL },
+                { 'c', false, 1, 5, CGROUP_READ },
+                { 'c', false, 1, 5, CGROUP_WRITE }, /* the same again adds up */
+        };
+        static const CgroupDevice second[] = {
+                { 'c', false, 1, 5, CGROUP_READ | CGROUP_MKNOD },
+                { 'c', true, 136, 0, CGROUP_ACCESS_ALL },
+                { 'b', false, 7, 200, CGROUP_READ },
+        };
+        g_autofree char *name = g_strconcat(real_parent, "/4", NULL);
+        g_autoptr(CgroupBox) box = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        if (!real_host || !cgroup_host_has_controller(real_host, "devices")) {
+                print_message("Skipped: needs the devices controller of v1 and root\n");
+                skip();
+        }
+        assert_done(cgroup_box_create(real_host, name, &box, &error), &error);
+        assert_null(cgroup_box_get_devices(box));
+        set_devices(box, first, G_N_ELEMENTS(first));
+        assert_payload_file(box, "devices", "devices.list", "c 1:3 rwm\nc 136:* rwm\nc 1:5 rw\n");
+        set_devices(box, second, G_N_ELEMENTS(second));
+        assert_payload_file(box, "devices", "devices.list", "c 136:* rwm\nc 1:5 rm\nb 7:200 r\n");
+        set_devices(box, NULL, 0);
+        assert_payload_file(box, "devices", "devices.list", "");
+        set_devices(box, first, G_N_ELEMENTS(first));
+        assert_payload_file(box, "devices", "devices.list", "c 1:3 rwm\nc 136:* rwm\nc 1:5 rw\n");
+        assert_done(cgroup_box_destroy(box, &error), &error);
+}
+
+static void test_bad_devices(void **state) {
+        static const struct {
+                const char *name;
+                CgroupDevice device;
+        } rows[] = {
+                { "all devices", { 'a', false, 1, 3, CGROUP_READ } },
+                { "no type", { 0, false, 1, 3, CGROUP_READ } },
+                { "no access", { 'c', false, 1, 3, 0 } },
+                { "unknown access", { 'c', false, 1, 3, CGROUP_READ | 8 } },
+                { "major above 12 bits", { 'c', false, 4096, 3, CGROUP_READ } },
+                { "minor above 20 bits", { 'c', false, 1, 1 << 20, CGROUP_READ } },
+                { "a minor and any", { 'c', true, 1, 3, CGROUP_READ } },
+        };
+        g_autoptr(CgroupHost) host = open_unified_host(*state);
+        g_autofree char *name = g_strconcat(real_parent, "/5", NULL);
+        g_autofree CgroupDevice *many = g_new0(CgroupDevice, DEVICES_MAX + 1);
+        g_auto(Error) error = ERROR_NULL, too_many = ERROR_NULL;
+        g_autoptr(CgroupBox) box = NULL;
+        CgroupDevices *devices = NULL;
+
+        if (!host)
+                skip();
+        assert_done(cgroup_box_create(host, name, &box, &error), &error);
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                g_auto(Error) refused = ERROR_NULL;
+
+                print_message("  %s\n", rows[i].name);
+                assert_true(cgroup_devices_new(box, &rows[i].device, 1, &devices, &refused) < 0);
+                assert_int_equal(refused.code, ERROR_INVALID_ARGS);
+                assert_null(devices);
+        }
+        for (unsigned i = 0; i <= DEVICES_MAX; i++)
+                many[i] = (CgroupDevice){ 'b', false, 9, i, CGROUP_READ };
+        assert_true(cgroup_devices_new(box, many, DEVICES_MAX + 1, &devices, &too_many) < 0);
+        assert_int_equal(too_many.code, ERROR_LIMIT_REACHED);
+        /* what is just allowed is a program that the kernel takes */
+        set_devices(box, many, DEVICES_MAX);
+        assert_done(cgroup_box_destroy(box, &error), &error);
+}
+
+/* What a process in the payload is told when it opens a device: 0 or an errno. */
+static int try_open(CgroupBox *box, const char *path, int flags) {
+        int joins[JOINS_MAX], status = 0;
+        int n = cgroup_box_open_joins(box, joins, JOINS_MAX, NULL);
+        pid_t child;
+
+        assert_true(n > 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                for (int i = 0; i < n; i++)
+                        if (write(joins[i], "0", 1) != 1)
+                                _exit(255);
+                _exit(open(path, flags) < 0 ? errno : 0);
+        }
+        for (int i = 0; i < n; i++)
+                close(joins[i]);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        return WEXITSTATUS(status);
+}
+
+/* The program of v2, asked by the kernel. */
+static void test_real_device_program(void **state) {
+        static const CgroupDevice null_and_loop[] = {
+                { 'c', false, 1, 3, CGROUP_ACCESS_ALL },
+                { 'c', false, 1, 5, CGROUP_READ },
+                { 'b', true, 7, 0, CGROUP_READ },
+        };
+        static const CgroupDevice zero[] = { { 'c', false, 1, 5, CGROUP_READ | CGROUP_WRITE } };
+        g_autoptr(CgroupHost) host = open_unified_host(*state);
+        g_autofree char *name = g_strconcat(real_parent, "/6", NULL);
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(CgroupBox) box = NULL;
+
+        if (!host)
+                skip();
+        assert_done(cgroup_box_create(host, name, &box, &error), &error);
+        assert_int_equal(try_open(box, "/dev/full", O_RDONLY), 0);
+        set_devices(box, null_and_loop, G_N_ELEMENTS(null_and_loop));
+        assert_int_equal(try_open(box, "/dev/null", O_RDWR), 0);
+        assert_int_equal(try_open(box, "/dev/zero", O_RDONLY), 0);
+        assert_int_equal(try_open(box, "/dev/zero", O_RDWR), EPERM);
+        assert_int_equal(try_open(box, "/dev/full", O_RDONLY), EPERM);
+        if (access("/dev/loop0", F_OK) == 0) {
+                assert_int_equal(try_open(box, "/dev/loop0", O_RDONLY), 0);
+                assert_int_equal(try_open(box, "/dev/loop0", O_WRONLY), EPERM);
+        }
+        set_devices(box, zero, G_N_ELEMENTS(zero));
+        assert_int_equal(try_open(box, "/dev/zero", O_RDWR), 0);
+        assert_int_equal(try_open(box, "/dev/null", O_RDONLY), EPERM);
+        set_devices(box, NULL, 0);
+        assert_int_equal(try_open(box, "/dev/zero", O_RDONLY), EPERM);
+        assert_done(cgroup_box_destroy(box, &error), &error);
 }
 
 #define RACERS 4
@@ -649,6 +777,9 @@ int main(void) {
                 cmocka_unit_test(test_real_life),
                 cmocka_unit_test_setup_teardown(test_real_unified, setup_fake, teardown_fake),
                 cmocka_unit_test(test_real_limits),
+                cmocka_unit_test(test_real_device_list),
+                cmocka_unit_test_setup_teardown(test_bad_devices, setup_fake, teardown_fake),
+                cmocka_unit_test_setup_teardown(test_real_device_program, setup_fake, teardown_fake),
                 cmocka_unit_test(test_real_race),
                 cmocka_unit_test(test_real_cost),
         };
