@@ -19,6 +19,11 @@ typedef enum KeyType {
         KEY_NUMBER,
         KEY_STRING, /* not empty */
         KEY_CHOICE, /* one of the words in `choices` */
+        KEY_BRIDGE,
+        KEY_RANGE_IPV4,
+        KEY_RANGE_IPV6,
+        KEY_FIREWALL,
+        KEY_DNS,
         KEY_POLICY, /* of a policy section, which reads it itself */
 } KeyType;
 
@@ -43,12 +48,12 @@ static const Key keys[] = {
         { "Service", "AllowPrivileged", KEY_BOOL, G_STRUCT_OFFSET(Settings, allow_privileged) },
         { "Ids", "Base", KEY_NUMBER, G_STRUCT_OFFSET(Settings, ids_base), ID_RANGE_COUNT, UINT32_MAX },
         { "Ids", "Count", KEY_NUMBER, G_STRUCT_OFFSET(Settings, ids_count), ID_RANGE_COUNT, UINT32_MAX },
-        { "Network", "Bridge", KEY_IGNORED },
-        { "Network", "IPv4", KEY_IGNORED },
-        { "Network", "IPv6", KEY_IGNORED },
-        { "Network", "NAT", KEY_IGNORED },
-        { "Network", "Firewall", KEY_IGNORED },
-        { "Network", "DNS", KEY_IGNORED },
+        { "Network", "Bridge", KEY_BRIDGE },
+        { "Network", "IPv4", KEY_RANGE_IPV4 },
+        { "Network", "IPv6", KEY_RANGE_IPV6 },
+        { "Network", "NAT", KEY_BOOL, G_STRUCT_OFFSET(Settings, nat) },
+        { "Network", "Firewall", KEY_FIREWALL, 0, 0, 0, "auto iptables nftables" },
+        { "Network", "DNS", KEY_DNS },
         { "Session", "BusAddress", KEY_IGNORED },
         { "Session", "RuntimeDir", KEY_IGNORED },
         { "Session", "PulseServer", KEY_IGNORED },
@@ -81,6 +86,10 @@ Settings *settings_new(void) {
         settings->spare_shims = 1;
         settings->ids_base = IDS_BASE_DEFAULT;
         settings->ids_count = IDS_COUNT_DEFAULT;
+        settings->nat = true;
+        settings->has_resolver = true;
+        (void) lease_range_parse(LEASE_IPV4, "10.197.0.0/16", &settings->ranges[LEASE_IPV4], NULL);
+        (void) lease_range_parse(LEASE_IPV6, "fd6b:756c:6b68::/64", &settings->ranges[LEASE_IPV6], NULL);
         settings->findings = findings_new();
         settings->policies = g_ptr_array_new_with_free_func((GDestroyNotify) policy_section_free);
         return settings;
@@ -92,6 +101,7 @@ void settings_free(Settings *settings) {
         g_free(settings->bus);
         g_free(settings->compatibility);
         g_free(settings->default_template);
+        g_free(settings->bridge);
         g_ptr_array_unref(settings->findings);
         g_ptr_array_unref(settings->policies);
         g_free(settings);
@@ -156,18 +166,60 @@ static void parser_set_string(Parser *parser, const Key *key, const char *value)
                 parser_add(parser, true, "%s= is empty, expected a value", key->name);
 }
 
-static void parser_set_choice(Parser *parser, const Key *key, const char *value) {
+/* True if it is one of the key's words; else that is a finding. */
+static bool parser_check_choice(Parser *parser, const Key *key, const char *value) {
         g_auto(GStrv) words = g_strsplit(key->choices, " ", -1);
+        g_autofree char *list = NULL;
+        const char *nearest;
 
         if (g_strv_contains((const char *const *) words, value))
-                parser_set_string(parser, key, value);
-        else {
-                g_autofree char *list = g_strjoinv(", ", words);
-                const char *nearest = json_nearest(value, (const char *const *) words);
+                return true;
+        list = g_strjoinv(", ", words);
+        nearest = json_nearest(value, (const char *const *) words);
+        parser_add(parser, true, "%s='%s' is unknown%s%s%s, expected one of: %s", key->name, value,
+                   nearest ? "; did you mean '" : "", nearest ?: "", nearest ? "'" : "", list);
+        return false;
+}
 
-                parser_add(parser, true, "%s='%s' is unknown%s%s%s, expected one of: %s", key->name, value,
-                           nearest ? "; did you mean '" : "", nearest ?: "", nearest ? "'" : "", list);
+static void parser_set_choice(Parser *parser, const Key *key, const char *value) {
+        if (parser_check_choice(parser, key, value))
+                parser_set_string(parser, key, value);
+}
+
+/* ---- the network ---- */
+
+static void parser_set_bridge(Parser *parser, const char *value) {
+        g_auto(Error) error = ERROR_NULL;
+
+        if (lease_link_name_check("Bridge", value, &error) < 0) {
+                parser_add(parser, true, "%s", error.message);
+                return;
         }
+        g_free(parser->settings->bridge);
+        parser->settings->bridge = g_strdup(value);
+}
+
+static void parser_set_range(Parser *parser, LeaseFamily family, const Key *key, const char *value) {
+        g_auto(Error) error = ERROR_NULL;
+
+        if (lease_range_parse(family, value, &parser->settings->ranges[family], &error) < 0)
+                parser_add(parser, true, "%s=%s", key->name, error.message);
+}
+
+static void parser_set_dns(Parser *parser, const Key *key, const char *value) {
+        Settings *settings = parser->settings;
+        LeaseAddress address;
+        LeaseFamily family = strchr(value, ':') ? LEASE_IPV6 : LEASE_IPV4;
+
+        if (strcmp(value, "auto") == 0) {
+                settings->has_resolver = true;
+                memset(settings->resolvers, 0, sizeof(settings->resolvers));
+        } else if (lease_address_parse(family, value, &address) >= 0) {
+                settings->has_resolver = false;
+                settings->resolvers[family] = address;
+        } else
+                parser_add(parser, true, "%s='%s' is not understood, expected auto or an address", key->name,
+                           value);
 }
 
 static void parser_set_policy(Parser *parser, const Key *key, const char *value) {
@@ -194,6 +246,22 @@ static void parser_set(Parser *parser, const Key *key, const char *value) {
                 return;
         case KEY_CHOICE:
                 parser_set_choice(parser, key, value);
+                return;
+        case KEY_BRIDGE:
+                parser_set_bridge(parser, value);
+                return;
+        case KEY_RANGE_IPV4:
+                parser_set_range(parser, LEASE_IPV4, key, value);
+                return;
+        case KEY_RANGE_IPV6:
+                parser_set_range(parser, LEASE_IPV6, key, value);
+                return;
+        case KEY_FIREWALL:
+                if (parser_check_choice(parser, key, value))
+                        parser->settings->firewall = firewall_choice_from_string(value);
+                return;
+        case KEY_DNS:
+                parser_set_dns(parser, key, value);
                 return;
         case KEY_POLICY:
                 parser_set_policy(parser, key, value);

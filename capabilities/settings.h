@@ -13,6 +13,7 @@
 
 #include "capabilities/finding.h"
 #include "capabilities/policy-section.h"
+#include "plan/lease.h"
 
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
@@ -24,6 +25,12 @@ typedef struct Settings {
         unsigned spare_shims;
         bool allow_privileged;
         uint32_t ids_base, ids_count;
+        char *bridge;                         /* owned; NULL = one of the instance's own */
+        LeaseRange ranges[_LEASE_FAMILY_MAX]; /* IPv4= and IPv6= */
+        bool nat;
+        FirewallChoice firewall;
+        bool has_resolver;                          /* DNS=auto: on the bridge; else those of the next line */
+        LeaseAddress resolvers[_LEASE_FAMILY_MAX];
         GPtrArray *policies; /* owned PolicySection *; one for each name */
         GPtrArray *findings; /* owned Finding *, in the order of reading */
         unsigned n_files;    /* that were read */

@@ -2,30 +2,8 @@
 /*
  * Network interfaces
  */
-#include <string.h>
-
+#include "plan/lease.h"
 #include "plan/plan-private.h"
-#include "util/limits.h"
-
-/* Narrower than the kernel's own rule (net/core/dev.c: dev_valid_name()), so that a name is one word
- * anywhere. */
-static int link_name_check(const char *name, Error *error) {
-        g_autofree char *text = plan_text_excerpt(name);
-
-        if (!name[0] || strlen(name) > IFNAME_MAX || !g_ascii_isalpha(name[0]))
-                return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Link '%s' has no name of 1 to %d characters that starts with a letter",
-                                  text, IFNAME_MAX);
-        for (const char *at = name; *at; at++)
-                if (!g_ascii_isalnum(*at) && !strchr("_-", *at))
-                        return error_setf(error, ERROR_INVALID_ARGS,
-                                          "Link '%s' has a character that is no letter, digit, '_' or '-'",
-                                          text);
-        if (strcmp(name, "lo") == 0)
-                return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Link 'lo' is one that every sandbox has of its own");
-        return 0;
-}
 
 static int add_link(Plan *plan, const PlanOrigin *origin, const char *name, PlanLinkFlags flags,
                     Error *error) {
@@ -34,7 +12,7 @@ static int add_link(Plan *plan, const PlanOrigin *origin, const char *name, Plan
 
         r = plan_origin_check(origin, error);
         if (r >= 0)
-                r = link_name_check(name, error);
+                r = lease_link_name_check("Link", name, error);
         if (r >= 0)
                 r = plan_flags_check("link", flags, PLAN_LINK_FILTER_ALL, error);
         if (r >= 0)

@@ -28,6 +28,10 @@ typedef enum ShimMessageType {
         SHIM_FREEZE = 5, /* DONE */
         SHIM_THAW = 6,   /* DONE */
         SHIM_GET_NAMESPACES = 8, /* NAMESPACES */
+        SHIM_LEASE = 11, /* Lease: what the link is made of when a plan has one; before the first such plan. DONE */
+        SHIM_RESOLVED = 12, /* u32 n, and n times HostAddresses (plan/net-message.h): where names of the rules lead
+                             * from now on; those not named stay as they are. DONE: live rules let through what the
+                             * names lead to, and nothing else */
         SHIM_STOP = 7,   /* u64 usec from the halt signal to SIGKILL (0 = the spec's). DONE when everything of
                           * the sandbox is gone; then the shim exits. Allowed at any time, also while starting */
         /* shim -> service */

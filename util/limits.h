@@ -32,6 +32,10 @@
 #define PORT_RANGES_MAX        256           /* of one rule; fifteen are one rule of the kernel's */
 #define DNS_NAME_MAX           253           /* RFC 1035, without the dot at the end */
 #define IFNAME_MAX             15            /* IFNAMSIZ - 1 */
+#define LEASES_MAX             65536         /* of an instance: the number has 4 digits in a link's name */
+#define HOSTS_MAX              4096          /* names that one sandbox's rules follow */
+#define HOST_ADDRESSES_MAX     64            /* of one name; answers of one packet have some 30 */
+#define FORWARDS_MAX           256           /* ports of the host that lead into one sandbox */
 #define BUS_PATTERN_MAX        255           /* as long as a bus name may be */
 #define BUS_MEMBERS_MAX        256           /* of one rule */
 #define LIMIT_TEXT_MAX         4096          /* value of a setting; a list of every other of 1,700 CPUs */

@@ -54,6 +54,34 @@ static void test_findings(void **state G_GNUC_UNUSED) {
                 { "not UTF-8", "[Service]\nBus=\xff\n", "f:2:1: The line is not UTF-8 text\n" },
                 { "ids above 32 bits", "[Ids]\nBase=0xfff00000\n",
                   "f: Base= and Count= of [Ids] leave the 32-bit range: the defaults are used\n" },
+                { "bridge of a path", "[Network]\nBridge=a/b\n",
+                  "f:2:8: Bridge 'a/b' has a character that is no letter, digit, '_' or '-'\n" },
+                { "bridge too long", "[Network]\nBridge=abcdefghijklmnop\n",
+                  "f:2:8: Bridge 'abcdefghijklmnop' has no name of 1 to 15 characters that starts with a letter\n" },
+                { "no bridge", "[Network]\nBridge=\n",
+                  "f:2:8: Bridge '' has no name of 1 to 15 characters that starts with a letter\n" },
+                { "loopback as bridge", "[Network]\nBridge=lo\n",
+                  "f:2:8: Bridge 'lo' is one that every sandbox has of its own\n" },
+                { "pool without prefix", "[Network]\nIPv4=10.0.0.0\n",
+                  "f:2:6: IPv4='10.0.0.0' is not understood, expected an IPv4 net as in '10.197.0.0/16' or no\n" },
+                { "pool of the other family", "[Network]\nIPv6=10.0.0.0/8\n",
+                  "f:2:6: IPv6='10.0.0.0/8' is not understood, expected an IPv6 net as in 'fd6b:756c:6b68::/64' "
+                  "or no\n" },
+                { "prefix of 33", "[Network]\nIPv4=10.0.0.0/33\n",
+                  "f:2:6: IPv4='10.0.0.0/33' is not understood, expected an IPv4 net as in '10.197.0.0/16' or no\n" },
+                { "pool of one", "[Network]\nIPv4=10.0.0.1/32\n",
+                  "f:2:6: IPv4='10.0.0.1/32' has no prefix from 8 to 29 behind a '/'\n" },
+                { "bits behind the prefix", "[Network]\nIPv4=10.197.0.1/16\n",
+                  "f:2:6: IPv4='10.197.0.1/16' has bits behind its prefix; did you mean '10.197.0.0/16'\n" },
+                { "pool of loopback", "[Network]\nIPv4=127.0.0.0/24\n",
+                  "f:2:6: IPv4='127.0.0.0/24' has addresses of '127.0.0.0/8', which no host can have\n" },
+                { "pool of link-local", "[Network]\nIPv6=fe80::/64\n",
+                  "f:2:6: IPv6='fe80::/64' has addresses of 'fe80::/10', which no host can have\n" },
+                { "unknown firewall", "[Network]\nFirewall=nftable\n",
+                  "f:2:10: Firewall='nftable' is unknown; did you mean 'nftables', expected one of: auto, iptables, "
+                  "nftables\n" },
+                { "no resolver", "[Network]\nDNS=here\n",
+                  "f:2:5: DNS='here' is not understood, expected auto or an address\n" },
                 { "all of them", "[Servce]\n[Service]\nX=1\nBus=\n",
                   "f:1:1: Unknown section [Servce]; did you mean 'Service', expected one of: Service, Ids, Network, "
                   "Session, Policy NAME\n"
@@ -86,6 +114,33 @@ static void test_values(void **state G_GNUC_UNUSED) {
         assert_int_equal(settings->sandboxes_max, 7);
         assert_int_equal(settings->ids_base, 0x10000000);
         assert_int_equal(settings->ids_count, 65536);
+}
+
+static void test_network(void **state G_GNUC_UNUSED) {
+        g_autoptr(Settings) settings = settings_new();
+        g_autofree char *ipv4 = lease_range_format(LEASE_IPV4, &settings->ranges[LEASE_IPV4]);
+        g_autofree char *ipv6 = lease_range_format(LEASE_IPV6, &settings->ranges[LEASE_IPV6]);
+        g_autofree char *resolver = NULL;
+
+        assert_null(settings->bridge);
+        assert_string_equal(ipv4, "10.197.0.0/16");
+        assert_string_equal(ipv6, "fd6b:756c:6b68::/64");
+        assert_true(settings->nat && settings->has_resolver && settings->firewall == FIREWALL_AUTO);
+
+        settings_parse(settings, "f",
+                       "[Network]\nBridge=br-apps\nIPv4=192.168.7.0/24\nIPv6=no\nNAT=no\nFirewall=nftables\n"
+                       "DNS=192.168.7.9\nDNS=fd00::9\n");
+        assert_int_equal(settings->findings->len, 0);
+        assert_string_equal(settings->bridge, "br-apps");
+        assert_int_equal(settings->ranges[LEASE_IPV4].prefix, 24);
+        assert_false(settings->ranges[LEASE_IPV6].is_set);
+        assert_true(!settings->nat && !settings->has_resolver && settings->firewall == FIREWALL_NFTABLES);
+        resolver = lease_address_format(LEASE_IPV6, &settings->resolvers[LEASE_IPV6]);
+        assert_string_equal(resolver, "fd00::9");
+        assert_true(settings->resolvers[LEASE_IPV4].is_set);
+
+        settings_parse(settings, "f", "[Network]\nDNS=auto\n");
+        assert_true(settings->has_resolver && !settings->resolvers[LEASE_IPV4].is_set);
 }
 
 static void test_policy(void **state G_GNUC_UNUSED) {
@@ -182,7 +237,7 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_findings),
                 cmocka_unit_test(test_policy),
-                cmocka_unit_test(test_values),
+                cmocka_unit_test(test_values), cmocka_unit_test(test_network),
                 cmocka_unit_test(test_mistakes_keep_the_value),
                 cmocka_unit_test_setup_teardown(test_load, folder_setup, folder_teardown),
                 cmocka_unit_test_setup_teardown(test_a_nul_hides_nothing, folder_setup, folder_teardown),
