@@ -29,6 +29,15 @@ typedef enum SpecNetwork {
         _SPEC_NETWORK_INVALID = -EINVAL,
 } SpecNetwork;
 
+/* Programs of seccomp(2), in the order in which they are loaded. init has the first two from its beginning, so that
+ * apps inherit them; the third is for apps that may do less. */
+typedef enum SpecFilter {
+        SPEC_FILTER_ARGUMENTS, /* refuses arguments, lets all else through */
+        SPEC_FILTER_INIT,      /* what apps may call, and what init needs to start them */
+        SPEC_FILTER_APPS,      /* what apps may call; NULL where init needs nothing more */
+        _SPEC_FILTER_MAX,
+} SpecFilter;
+
 typedef struct Spec {
         /* this sandbox */
         char *name;         /* owned */

@@ -17,6 +17,7 @@
 #define JSON_FINDINGS_MAX      1000          /* of one file; nobody reads on, and each has its path */
 #define TEMPLATE_SIZE_MAX      (64 * 1024)   /* the default one has 2 KiB */
 #define TEMPLATE_LIST_MAX      256           /* layers, hidden paths, folders, variables of a template */
+#define FILTER_SIZE_MAX        (4096 * 8)    /* of one program of seccomp(2): BPF_MAXINSNS instructions of 8 bytes */
 #define CHECK_DEPTH_MAX        32            /* folders below a folder that `check` is told */
 #define CAPABILITIES_MAX       4096          /* in one file, and in one request */
 #define GATEWAYS_MAX           64            /* gateway entries in one capability */
