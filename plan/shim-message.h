@@ -11,6 +11,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "plan/denied.h"
 #include "plan/plan.h"
 #include "plan/spec.h"
 #include "util/error.h"
@@ -42,6 +43,10 @@ typedef enum ShimMessageType {
         SHIM_TIMINGS = 36, /* ShimTimings of the start */
         SHIM_NAMESPACES = 37, /* an error or success, then names ("mnt"); as many descriptors, in their order */
         SHIM_LEADER = 38,  /* i32 host pid of init, before the DONE of a start */
+        SHIM_DENIED = 40,    /* ShimDenied, plan/denied.h */
+        SHIM_PENDING = 41,   /* strings: all that was granted and is not in force yet, such as host names without an
+                              * address; each time the list changes */
+        SHIM_ADDRESSES = 42, /* strings: all IP addresses of the sandbox; each time the list changes */
 } ShimMessageType;
 
 typedef struct ShimRun {

@@ -67,6 +67,16 @@
 #define BUS_ERROR_MAX      8192         /* bytes of an error on the bus; it may quote a path or an argument */
 #define CALLS_PARKED_MAX   512          /* of one caller whose user id the bus has not told yet */
 
+/* What an app was refused while it ran */
+#define DENIED_TEXT_MAX           512 /* bytes of one text, escaped; a bus name has 255 */
+#define DENIED_KINDS_MAX          64  /* that are told apart while they are held back */
+#define DENIED_BURST              20  /* told at once */
+#define DENIED_PER_SECOND         10  /* told after that, of one sandbox */
+#define DENIED_KIND_INTERVAL_USEC (1000 * 1000ULL)
+#define DENIED_KEPT_MAX           20  /* of the newest, for who asks later */
+#define PENDING_MAX               256 /* names that are not in force yet */
+#define ADDRESSES_MAX             16  /* of one sandbox */
+
 /* Messages */
 #define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */
 #define WIRE_BODY_MAX        (16 * 1024 * 1024) /* a plan of PLAN_ITEMS_MAX items fits */
