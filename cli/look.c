@@ -71,6 +71,8 @@ static const char *const event_names[] = {
         [BULKHEAD_EVENT_SERVICE_LOST] = "service-lost",
         [BULKHEAD_EVENT_SERVICE_BACK] = "service-back",
         [BULKHEAD_EVENT_DISCONNECTED] = "disconnected",
+        [BULKHEAD_EVENT_PENDING] = "pending",
+        [BULKHEAD_EVENT_ADDRESSES] = "addresses",
 };
 
 static json_t *strings_to_json(const char *const *strings) {
@@ -85,12 +87,15 @@ static json_t *strings_to_json(const char *const *strings) {
 static json_t *event_to_json(const BulkheadEvent *event) {
         bool has_pid = event->type == BULKHEAD_EVENT_STARTED || event->type == BULKHEAD_EVENT_EXITED;
         json_t *object = json_pack(
-                "{s:I, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*}", "time",
+                "{s:I, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*,"
+                " s:o*, s:o*}", "time",
                 (json_int_t) g_get_real_time(), "event", event_names[event->type], "sandbox", event->name,
                 "path", event->sandbox, "state", event->state, "state-reason", event->state_reason, "process",
                 event->process, "reason", event->reason, "gateway", event->gateway, "target", event->target,
-                "detail", event->detail, "capabilities", strings_to_json(event->capabilities), "argv",
-                strings_to_json(event->argv));
+                "detail", event->detail, "protocol", event->protocol, "interface", event->interface, "member",
+                event->member, "object-path", event->object_path, "capabilities",
+                strings_to_json(event->capabilities), "argv", strings_to_json(event->argv), "pending",
+                strings_to_json(event->pending), "addresses", strings_to_json(event->addresses));
 
         if (has_pid)
                 json_object_set_new(object, "pid", json_integer(event->pid));
@@ -98,7 +103,28 @@ static json_t *event_to_json(const BulkheadEvent *event) {
                 json_object_set_new(object, "status", json_integer(event->status));
         if (event->type == BULKHEAD_EVENT_DENIED)
                 json_object_set_new(object, "count", json_integer(event->count));
+        if (event->port > 0)
+                json_object_set_new(object, "port", json_integer(event->port));
         return object;
+}
+
+/* "network: tiles.example tcp 443, no rule allows it (3 times)" */
+static char *denied_format(const BulkheadEvent *event) {
+        GString *text = g_string_new(event->gateway);
+        const char *const words[] = { event->target, event->protocol, event->object_path, event->interface,
+                                      event->member };
+
+        g_string_append_c(text, ':');
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+                if (words[i] && *words[i])
+                        g_string_append_printf(text, " %s", words[i]);
+        if (event->port > 0)
+                g_string_append_printf(text, " %u", event->port);
+        if (event->detail && *event->detail)
+                g_string_append_printf(text, ", %s", event->detail);
+        if (event->count > 1)
+                g_string_append_printf(text, " (%u times)", event->count);
+        return g_string_free(text, FALSE);
 }
 
 /* What stands behind the event's name. */
@@ -108,8 +134,9 @@ static char *event_format(const BulkheadEvent *event) {
         if (event->type == BULKHEAD_EVENT_CREATED || event->type == BULKHEAD_EVENT_STATE)
                 return g_strjoin(event->state_reason && *event->state_reason ? ": " : "", event->state ?: "",
                                  event->state_reason, NULL);
-        if (event->capabilities)
-                return g_strjoinv(" ", (char **) (uintptr_t) event->capabilities);
+        if (event->capabilities || event->pending || event->addresses)
+                return g_strjoinv(" ", (char **) (uintptr_t) (event->capabilities ?: event->pending
+                                                                      ?: event->addresses));
         if (event->type == BULKHEAD_EVENT_STARTED) {
                 words = event->argv ? g_strjoinv(" ", (char **) (uintptr_t) event->argv) : g_strdup("");
                 return g_strdup_printf("pid %u: %s", event->pid, words);
@@ -117,8 +144,7 @@ static char *event_format(const BulkheadEvent *event) {
         if (event->type == BULKHEAD_EVENT_EXITED)
                 return g_strdup_printf("pid %u: %s %d", event->pid, event->reason, event->status);
         if (event->type == BULKHEAD_EVENT_DENIED)
-                return g_strdup_printf("%s: %s %s (%u times)", event->gateway, event->target ?: "",
-                                       event->detail ?: "", event->count);
+                return denied_format(event);
         return g_strdup("");
 }
 

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * status: what one sandbox is, may do and by whose word, uses, and what was refused
- *
- * The service has no memory of refusals; the journal has, for who may read it.
  */
 #include <glib.h>
 #include <string.h>
-#include <systemd/sd-journal.h>
 #include <time.h>
 
 #include "cli/bus.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "util/json.h"
-#include "util/message-id.h"
-
-#define REFUSALS_MAX 20 /* of the newest */
 
 /* How the value of a property reads best. */
 typedef enum Unit {
@@ -186,46 +180,48 @@ static void plan_print_table(json_t *plan) {
 
 /* ---- what was refused ---- */
 
-static char *journal_get(sd_journal *journal, const char *field) {
-        const void *data;
-        size_t size, prefix = strlen(field) + 1;
+/* {time, gateway, capability, target, detail, text, count, ...}; in the order in which it was refused. Takes
+ * "Refused" out of @properties, where it is as the bus has it. */
+static json_t *status_take_refusals(json_t *properties) {
+        json_t *refusals = json_array(), *row;
+        size_t i;
 
-        if (sd_journal_get_data(journal, field, &data, &size) < 0 || size < prefix)
-                return NULL;
-        return g_strndup((const char *) data + prefix, size - prefix);
-}
+        json_array_foreach(json_object_get(properties, "Refused"), i, row) {
+                json_t *refusal = json_deep_copy(json_array_get(row, 2));
 
-/* Newest last; an empty array also where there is no journal, or none that we may read. */
-static json_t *status_find_refusals(json_t *properties) {
-        g_autofree char *of = g_strdup_printf("SANDBOX=%s",
-                                              json_string_value(json_object_get(properties, "Name")));
-        uint64_t since = (uint64_t) json_integer_value(json_object_get(properties, "CreatedUSec")), when;
-        json_t *refusals = json_array();
-        sd_journal *journal = NULL;
-
-        if (sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM) < 0)
-                return refusals;
-        if (sd_journal_add_match(journal, "MESSAGE_ID=" MESSAGE_CAPABILITY_REFUSED, 0) >= 0 &&
-            sd_journal_add_match(journal, of, 0) >= 0 && sd_journal_seek_tail(journal) >= 0)
-                while (json_array_size(refusals) < REFUSALS_MAX && sd_journal_previous(journal) > 0) {
-                        g_autofree char *capability = NULL, *gateway = NULL, *text = NULL;
-
-                        if (sd_journal_get_realtime_usec(journal, &when) < 0 || when < since)
-                                break;
-                        capability = journal_get(journal, "CAPABILITY");
-                        gateway = journal_get(journal, "GATEWAY");
-                        text = journal_get(journal, "MESSAGE");
-                        json_array_insert_new(refusals, 0,
-                                              json_pack("{s:I, s:s?, s:s?, s:s?}", "time", (json_int_t) when,
-                                                        "capability", capability, "gateway", gateway, "text",
-                                                        text));
-                }
-        sd_journal_close(journal);
+                if (!json_is_object(refusal))
+                        continue;
+                json_object_set(refusal, "time", json_array_get(row, 0));
+                json_object_set(refusal, "gateway", json_array_get(row, 1));
+                json_object_set(refusal, "text", json_object_get(refusal, "detail"));
+                if (json_object_get(refusal, "capabilities"))
+                        json_object_set(refusal, "capability", json_object_get(refusal, "capabilities"));
+                json_object_del(refusal, "capabilities");
+                json_array_append_new(refusals, refusal);
+        }
+        json_object_del(properties, "Refused");
         return refusals;
 }
 
+/* What was asked for: capabilities, or the target and what else the gateway tells of it. */
+static char *refusal_format(json_t *refusal) {
+        static const char *const keys[] = { "capability", "target", "protocol", "path", "interface", "member" };
+        json_int_t port = json_integer_value(json_object_get(refusal, "port"));
+        GString *text = g_string_new(NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+                const char *word = json_string_value(json_object_get(refusal, keys[i]));
+
+                if (word && *word)
+                        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", word);
+        }
+        if (port > 0)
+                g_string_append_printf(text, " %" JSON_INTEGER_FORMAT, port);
+        return g_string_free(text, FALSE);
+}
+
 static void refusals_print(json_t *refusals) {
-        static const char *const titles[] = { "TIME", "CAPABILITY", "WHAT WAS SAID", NULL };
+        static const char *const titles[] = { "TIME", "GATEWAY", "ASKED FOR", "TIMES", "WHAT WAS SAID", NULL };
         g_autoptr(Table) table = table_new(titles);
         json_t *refusal;
         size_t i;
@@ -233,14 +229,44 @@ static void refusals_print(json_t *refusals) {
         if (json_array_size(refusals) == 0)
                 return;
         json_array_foreach(refusals, i, refusal) {
+                const char *gateway = json_string_value(json_object_get(refusal, "gateway")) ?: "";
                 g_autofree char *when = number_format(
                         (uint64_t) json_integer_value(json_object_get(refusal, "time")), UNIT_DATE);
+                g_autofree char *what = refusal_format(refusal);
+                g_autofree char *count = number_format(
+                        (uint64_t) json_integer_value(json_object_get(refusal, "count")), UNIT_PLAIN);
 
-                table_add(table, (const char *const[]){
-                                         when, json_string_value(json_object_get(refusal, "capability")),
-                                         json_string_value(json_object_get(refusal, "text")) });
+                table_add(table, (const char *const[]){ when, *gateway ? gateway : NULL, what, count,
+                                                        json_string_value(json_object_get(refusal, "text")) });
         }
+        table_set_right(table, 3);
         puts("\nWas refused:");
+        table_print(table, stdout, true);
+}
+
+/* ---- what was mounted by hand ---- */
+
+static void mounts_print(json_t *mounts) {
+        static const char *const titles[] = { "SOURCE", "TARGET", "HOW", NULL };
+        static const char *const flags[] = { "writable", "optional", "recursive" };
+        g_autoptr(Table) table = table_new(titles);
+        json_t *mount;
+        size_t i;
+
+        if (json_array_size(mounts) == 0)
+                return;
+        json_array_foreach(mounts, i, mount) {
+                json_int_t value = json_integer_value(json_array_get(mount, 2));
+                GString *how = g_string_new(NULL);
+
+                for (size_t flag = 0; flag < G_N_ELEMENTS(flags); flag++)
+                        if (value & 1 << flag)
+                                g_string_append_printf(how, "%s%s", how->len > 0 ? " " : "", flags[flag]);
+                table_add(table, (const char *const[]){ json_string_value(json_array_get(mount, 0)),
+                                                        json_string_value(json_array_get(mount, 1)), how->str });
+                g_string_free(how, TRUE);
+        }
+        puts("\nMounted by hand:");
         table_print(table, stdout, true);
 }
 
@@ -259,7 +285,7 @@ int verb_status(Cli *cli, int argc, char **argv) {
         if (!properties)
                 return EXIT_FAILURE;
         plan = status_explain(cli, properties);
-        refusals = status_find_refusals(properties);
+        refusals = status_take_refusals(properties);
         if (cli->json) {
                 (void) json_object_set_new(properties, "plan", plan ? json_incref(plan) : json_null());
                 (void) json_object_set(properties, "refused", refusals);
@@ -268,6 +294,7 @@ int verb_status(Cli *cli, int argc, char **argv) {
                 status_print(properties);
                 if (plan)
                         plan_print_table(plan);
+                mounts_print(json_object_get(properties, "Mounts"));
                 refusals_print(refusals);
         }
         status = plan ? EXIT_SUCCESS : EXIT_FAILURE;

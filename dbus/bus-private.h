@@ -6,6 +6,7 @@
 
 #include "dbus/bus-auth.h"
 #include "dbus/bus.h"
+#include "plan/denied.h"
 #include "service/launch.h"
 
 struct Bus {
@@ -46,6 +47,8 @@ void bus_keep_slot(Bus *bus, sd_bus_slot *slot);
 /* Appends a string that may not be UTF-8. */
 int bus_append_text(sd_bus_message *message, const char *text);
 int bus_append_strings(sd_bus_message *message, char *const *strings);
+/* a{sv}: what was denied, without the gateway; @capabilities as in Denial. */
+int bus_append_denied(sd_bus_message *message, const ShimDenied *denied, const char *capabilities);
 /* Stops @sandbox when the connection @name leaves. */
 void bus_bind(Bus *bus, Sandbox *sandbox, const char *name);
 

@@ -111,7 +111,8 @@ static int signal_send(Bus *bus, const SignalKind *kind, const Receiver *receive
         return r;
 }
 
-static void sandbox_signal_all(Bus *bus, const SignalKind *kind, const Sandbox *sandbox, bool to_creator) {
+static void sandbox_signal_all(Bus *bus, const SignalKind *kind, const Sandbox *sandbox, const void *subject,
+                               bool to_creator) {
         g_autoptr(GArray) receivers = bus_find_receivers(bus, sandbox_get_owner(sandbox),
                                                          to_creator ? sandbox_get_client(sandbox) : NULL);
 
@@ -119,7 +120,7 @@ static void sandbox_signal_all(Bus *bus, const SignalKind *kind, const Sandbox *
                 const Receiver *receiver = &g_array_index(receivers, Receiver, i);
                 g_autofree char *path = bus_path_sandbox(receiver->uid, sandbox_get_owner(sandbox),
                                                          sandbox_get_name(sandbox));
-                int r = signal_send(bus, kind, receiver, path, sandbox);
+                int r = signal_send(bus, kind, receiver, path, subject);
 
                 if (r < 0)
                         log_warning("Cannot send %s to %s: %s", kind->member, receiver->name, g_strerror(-r));
@@ -235,6 +236,28 @@ static int fill_capabilities_changed(sd_bus_message *signal, uid_t viewer G_GNUC
         return fill_changed(signal, BUS_SANDBOX_INTERFACE, sandbox_bus_properties, names, sandbox);
 }
 
+static int fill_pending_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED,
+                                const char *path G_GNUC_UNUSED, const void *sandbox) {
+        static const char *const names[] = { "Pending", NULL };
+
+        return fill_changed(signal, BUS_SANDBOX_INTERFACE, sandbox_bus_properties, names, sandbox);
+}
+
+static int fill_addresses_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED,
+                                  const char *path G_GNUC_UNUSED, const void *sandbox) {
+        static const char *const names[] = { "Addresses", NULL };
+
+        return fill_changed(signal, BUS_SANDBOX_INTERFACE, sandbox_bus_properties, names, sandbox);
+}
+
+static int fill_denied(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
+                       const void *subject) {
+        const ShimDenied *denied = subject;
+        int r = sd_bus_message_append(signal, "s", denied->gateway);
+
+        return r < 0 ? r : bus_append_denied(signal, denied, NULL);
+}
+
 static int fill_process_changed(sd_bus_message *signal, uid_t viewer G_GNUC_UNUSED,
                                 const char *path G_GNUC_UNUSED, const void *process) {
         static const char *const names[] = { "State", "ExitReason", "ExitStatus", NULL };
@@ -260,7 +283,7 @@ static void on_sandbox_added(void *userdata, Sandbox *sandbox) {
         static const SignalKind kind = { OBJECTS_INTERFACE, "InterfacesAdded", true, fill_sandbox_added };
 
         /* Its creator hears of it from the answer. */
-        sandbox_signal_all(userdata, &kind, sandbox, false);
+        sandbox_signal_all(userdata, &kind, sandbox, sandbox, false);
 }
 
 static void on_sandbox_removed(void *userdata, Sandbox *sandbox) {
@@ -268,20 +291,34 @@ static void on_sandbox_removed(void *userdata, Sandbox *sandbox) {
         Bus *bus = userdata;
 
         (void) g_hash_table_remove(bus->bindings, sandbox);
-        sandbox_signal_all(bus, &kind, sandbox, true);
+        sandbox_signal_all(bus, &kind, sandbox, sandbox, true);
 }
 
 static void on_sandbox_changed(void *userdata, Sandbox *sandbox, SandboxChanges changes) {
-        static const SignalKind state = { PROPERTIES_INTERFACE, "PropertiesChanged", false,
-                                          fill_state_changed };
-        static const SignalKind capabilities = { PROPERTIES_INTERFACE, "PropertiesChanged", false,
-                                                 fill_capabilities_changed };
+        static const struct {
+                SandboxChanges change;
+                SignalKind kind;
+        } signals[] = {
+                { SANDBOX_CHANGED_STATE,
+                  { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_state_changed } },
+                { SANDBOX_CHANGED_CAPABILITIES,
+                  { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_capabilities_changed } },
+                { SANDBOX_CHANGED_PENDING,
+                  { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_pending_changed } },
+                { SANDBOX_CHANGED_ADDRESSES,
+                  { PROPERTIES_INTERFACE, "PropertiesChanged", false, fill_addresses_changed } },
+        };
         bool to_creator = !sandbox_is_awaited(sandbox); /* who waits for the answer needs no news before it */
 
-        if (changes & SANDBOX_CHANGED_STATE)
-                sandbox_signal_all(userdata, &state, sandbox, to_creator);
-        if (changes & SANDBOX_CHANGED_CAPABILITIES)
-                sandbox_signal_all(userdata, &capabilities, sandbox, to_creator);
+        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+                if (changes & signals[i].change)
+                        sandbox_signal_all(userdata, &signals[i].kind, sandbox, sandbox, to_creator);
+}
+
+static void on_sandbox_denied(void *userdata, Sandbox *sandbox, const ShimDenied *denied) {
+        static const SignalKind kind = { BUS_SANDBOX_INTERFACE, "Denied", false, fill_denied };
+
+        sandbox_signal_all(userdata, &kind, sandbox, denied, true);
 }
 
 static void on_process_added(void *userdata, Process *process) {
@@ -311,6 +348,7 @@ const ManagerEvents bus_manager_events = {
         .sandbox_added = on_sandbox_added,
         .sandbox_removed = on_sandbox_removed,
         .sandbox_changed = on_sandbox_changed,
+        .sandbox_denied = on_sandbox_denied,
         .process_added = on_process_added,
         .process_exited = on_process_exited,
         .process_removed = on_process_removed,

@@ -8,6 +8,7 @@
 #include "dbus/bus-options.h"
 #include "dbus/bus-path.h"
 #include "dbus/bus-private.h"
+#include "service/mount.h"
 #include "util/log.h"
 
 /* ---- Run ---- */
@@ -296,9 +297,79 @@ static int append_labels(sd_bus_message *message, const void *sandbox) {
         return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
-/* Sandboxes of this version have no link, and everything granted is in force at once. */
-static int append_no_strings(sd_bus_message *message, const void *sandbox G_GNUC_UNUSED) {
-        return sd_bus_message_append(message, "as", 0);
+static int append_addresses(sd_bus_message *message, const void *sandbox) {
+        return bus_append_strings(message, sandbox_get_addresses(sandbox));
+}
+
+static int append_pending(sd_bus_message *message, const void *sandbox) {
+        return bus_append_strings(message, sandbox_get_pending(sandbox));
+}
+
+static int append_mounts(sd_bus_message *message, const void *sandbox) {
+        const GPtrArray *mounts = sandbox_get_mounts(sandbox);
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "(sst)");
+
+        for (guint i = 0; r >= 0 && i < mounts->len; i++) {
+                const Mount *mount = mounts->pdata[i];
+
+                r = sd_bus_message_open_container(message, SD_BUS_TYPE_STRUCT, "sst");
+                if (r >= 0)
+                        r = bus_append_text(message, mount->source);
+                if (r >= 0)
+                        r = bus_append_text(message, mount->target);
+                if (r >= 0)
+                        r = sd_bus_message_append(message, "t", (uint64_t) mount->flags);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+/* {sv} of a text that may be missing. */
+static int append_denied_text(sd_bus_message *message, const char *name, const char *text) {
+        return text ? sd_bus_message_append(message, "{sv}", name, "s", text) : 0;
+}
+
+int bus_append_denied(sd_bus_message *message, const ShimDenied *denied, const char *capabilities) {
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "{sv}");
+
+        if (r >= 0)
+                r = append_denied_text(message, "target", denied->target);
+        if (r >= 0)
+                r = append_denied_text(message, "detail", denied->detail);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "{sv}", "count", "u", denied->count);
+        if (r >= 0)
+                r = append_denied_text(message, "protocol", denied->protocol);
+        if (r >= 0 && denied->port > 0)
+                r = sd_bus_message_append(message, "{sv}", "port", "q", denied->port);
+        if (r >= 0)
+                r = append_denied_text(message, "interface", denied->interface);
+        if (r >= 0)
+                r = append_denied_text(message, "member", denied->member);
+        if (r >= 0)
+                r = append_denied_text(message, "path", denied->path);
+        if (r >= 0)
+                r = append_denied_text(message, "capabilities", capabilities);
+        return r < 0 ? r : sd_bus_message_close_container(message);
+}
+
+static int append_refused(sd_bus_message *message, const void *sandbox) {
+        const Denials *denials = sandbox_get_denials(sandbox);
+        int r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "(tsa{sv})");
+
+        for (guint i = 0; r >= 0 && i < denials_get_size(denials); i++) {
+                const Denial *denial = denials_get(denials, i);
+
+                r = sd_bus_message_open_container(message, SD_BUS_TYPE_STRUCT, "tsa{sv}");
+                if (r >= 0)
+                        r = sd_bus_message_append(message, "ts", (uint64_t) denial->usec, denial->what.gateway);
+                if (r >= 0)
+                        r = bus_append_denied(message, &denial->what, denial->capabilities);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(message);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(message);
 }
 
 static int append_control_group(sd_bus_message *message, const void *sandbox) {
@@ -329,11 +400,13 @@ const BusProperty sandbox_bus_properties[] = {
         { "State", "s", append_state },
         { "StateReason", "s", append_state_reason },
         { "Capabilities", "as", append_capabilities },
-        { "Addresses", "as", append_no_strings },
-        { "Pending", "as", append_no_strings },
+        { "Addresses", "as", append_addresses },
+        { "Pending", "as", append_pending },
         { "Leader", "u", append_leader },
         { "ControlGroup", "s", append_control_group },
         { "Labels", "a{ss}", append_labels },
+        { "Mounts", "a(sst)", append_mounts, .when_asked = true },
+        { "Refused", "a(tsa{sv})", append_refused, .when_asked = true },
         { "MemoryCurrent", "t", append_memory, .when_asked = true },
         { "CPUUsageNSec", "t", append_cpu, .when_asked = true },
         { "TasksCurrent", "t", append_tasks, .when_asked = true },
@@ -487,6 +560,8 @@ static const sd_bus_vtable sandbox_vtable[] = {
         SD_BUS_PROPERTY("Leader", "u", property_get, 0, 0),
         SD_BUS_PROPERTY("ControlGroup", "s", property_get, 0, 0),
         SD_BUS_PROPERTY("Labels", "a{ss}", property_get, 0, 0),
+        SD_BUS_PROPERTY("Mounts", "a(sst)", property_get, 0, 0),
+        SD_BUS_PROPERTY("Refused", "a(tsa{sv})", property_get, 0, 0),
         SD_BUS_PROPERTY("MemoryCurrent", "t", property_get, 0, 0),
         SD_BUS_PROPERTY("CPUUsageNSec", "t", property_get, 0, 0),
         SD_BUS_PROPERTY("TasksCurrent", "t", property_get, 0, 0),

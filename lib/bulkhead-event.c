@@ -159,34 +159,50 @@ static int read_value(sd_bus_message *m, const char **ret_string, char ***ret_st
 
 /* What we look for in a{sv}; the strings are the message's. */
 typedef struct Fields {
-        const char *state, *state_reason, *target, *detail;
-        char **capabilities, **argv; /* owned */
+        const char *state, *state_reason, *target, *detail, *protocol, *interface, *member, *path;
+        char **capabilities, **argv, **pending, **addresses; /* owned */
         uint32_t pid, count;
+        uint16_t port;
 } Fields;
 
 static void fields_done(Fields *fields) {
         g_strfreev(fields->capabilities);
         g_strfreev(fields->argv);
+        g_strfreev(fields->pending);
+        g_strfreev(fields->addresses);
 }
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fields, fields_done)
 
 static int read_field(sd_bus_message *m, const char *key, Fields *fields) {
-        if (strcmp(key, "State") == 0)
-                return read_value(m, &fields->state, NULL);
-        if (strcmp(key, "StateReason") == 0)
-                return read_value(m, &fields->state_reason, NULL);
-        if (strcmp(key, "target") == 0)
-                return read_value(m, &fields->target, NULL);
-        if (strcmp(key, "detail") == 0)
-                return read_value(m, &fields->detail, NULL);
-        if (strcmp(key, "Capabilities") == 0 && !fields->capabilities)
-                return read_value(m, NULL, &fields->capabilities);
-        if (strcmp(key, "Argv") == 0 && !fields->argv)
-                return read_value(m, NULL, &fields->argv);
+        const struct {
+                const char *key;
+                const char **string;
+                char ***strings;
+        } texts[] = {
+                { "State", &fields->state, NULL },
+                { "StateReason", &fields->state_reason, NULL },
+                { "Capabilities", NULL, &fields->capabilities },
+                { "Argv", NULL, &fields->argv },
+                { "Pending", NULL, &fields->pending },
+                { "Addresses", NULL, &fields->addresses },
+                { "target", &fields->target, NULL },
+                { "detail", &fields->detail, NULL },
+                { "protocol", &fields->protocol, NULL },
+                { "interface", &fields->interface, NULL },
+                { "member", &fields->member, NULL },
+                { "path", &fields->path, NULL },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+                if (strcmp(key, texts[i].key) == 0 && (!texts[i].strings || !*texts[i].strings))
+                        return read_value(m, texts[i].string, texts[i].strings);
         if (strcmp(key, "Pid") == 0)
                 return sd_bus_message_read(m, "v", "u", &fields->pid);
         if (strcmp(key, "count") == 0)
                 return sd_bus_message_read(m, "v", "u", &fields->count);
+        if (strcmp(key, "port") == 0)
+                return sd_bus_message_read(m, "v", "q", &fields->port);
         return sd_bus_message_skip(m, "v");
 }
 
@@ -218,7 +234,12 @@ static int on_denied(Bulkhead *bulkhead, sd_bus_message *m) {
                               .gateway = gateway,
                               .target = fields.target,
                               .detail = fields.detail,
-                              .count = fields.count },
+                              .count = fields.count,
+                              .protocol = fields.protocol,
+                              .port = fields.port,
+                              .interface = fields.interface,
+                              .member = fields.member,
+                              .object_path = fields.path },
              sd_bus_message_get_path(m));
         return 0;
 }
@@ -243,6 +264,16 @@ static int on_properties_changed(Bulkhead *bulkhead, sd_bus_message *m) {
                 tell(bulkhead,
                      (BulkheadEvent){ .type = BULKHEAD_EVENT_CAPABILITIES,
                                       .capabilities = (const char *const *) fields.capabilities },
+                     sd_bus_message_get_path(m));
+        if (fields.pending)
+                tell(bulkhead,
+                     (BulkheadEvent){ .type = BULKHEAD_EVENT_PENDING,
+                                      .pending = (const char *const *) fields.pending },
+                     sd_bus_message_get_path(m));
+        if (fields.addresses)
+                tell(bulkhead,
+                     (BulkheadEvent){ .type = BULKHEAD_EVENT_ADDRESSES,
+                                      .addresses = (const char *const *) fields.addresses },
                      sd_bus_message_get_path(m));
         return 0;
 }

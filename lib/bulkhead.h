@@ -163,11 +163,14 @@ typedef enum BulkheadEventType {
         BULKHEAD_EVENT_CAPABILITIES = 3, /* capabilities: those in force now */
         BULKHEAD_EVENT_STARTED = 4,      /* process, pid, argv: not told to who made the sandbox */
         BULKHEAD_EVENT_EXITED = 5,       /* process, pid, reason, status as for bulkhead_wait() */
-        BULKHEAD_EVENT_DENIED = 6,       /* gateway, target, detail, count */
+        BULKHEAD_EVENT_DENIED = 6,       /* gateway, target, detail, count; protocol and the fields after it where
+                                          * the gateway has them */
         BULKHEAD_EVENT_GONE = 7,         /* nothing of the sandbox is left */
         BULKHEAD_EVENT_SERVICE_LOST = 8, /* the service left the bus; it may come back */
         BULKHEAD_EVENT_SERVICE_BACK = 9, /* another one has come; subscriptions have been renewed */
-        BULKHEAD_EVENT_DISCONNECTED = 10 /* no more will come on this connection */
+        BULKHEAD_EVENT_DISCONNECTED = 10, /* no more will come on this connection */
+        BULKHEAD_EVENT_PENDING = 11,      /* pending: what is granted and not in force yet */
+        BULKHEAD_EVENT_ADDRESSES = 12     /* addresses of the sandbox, IPv4 and IPv6 */
 } BulkheadEventType;
 
 /* Everything in it is the library's, until the callback returns; what the type does not have is NULL or 0. */
@@ -183,7 +186,11 @@ typedef struct BulkheadEvent {
         const char *reason;
         int status;
         const char *gateway, *target, *detail;
-        uint32_t count; /* refusals since the event before, this one included */
+        uint32_t count; /* refusals of this kind since the event before, this one included */
+        const char *protocol;
+        uint16_t port;
+        const char *interface, *member, *object_path;
+        const char *const *pending, *const *addresses; /* end with NULL */
 } BulkheadEvent;
 
 typedef void (*BulkheadCallback)(const BulkheadEvent *event, void *userdata);

@@ -11,6 +11,7 @@ const Settings *manager_get_settings(const Manager *manager);
 const CgroupHost *manager_get_cgroups(const Manager *manager);
 /* ERROR_LIMIT_REACHED when programs of @owner hold as many terminals as a user may have. */
 int manager_check_terminals(const Manager *manager, uid_t owner, Error *error);
+void manager_tell_denied(Manager *manager, Sandbox *sandbox, const ShimDenied *denied);
 void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges changes);
 /* A new process in state starting; owned by the manager. */
 Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv, bool has_terminal);

@@ -369,6 +369,11 @@ void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges cha
                 manager->events->sandbox_changed(manager->events_userdata, sandbox, changes);
 }
 
+void manager_tell_denied(Manager *manager, Sandbox *sandbox, const ShimDenied *denied) {
+        if (manager->events)
+                manager->events->sandbox_denied(manager->events_userdata, sandbox, denied);
+}
+
 /* ---- processes ---- */
 
 Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv, bool has_terminal) {

@@ -19,6 +19,7 @@ typedef struct ManagerEvents {
         void (*sandbox_added)(void *userdata, Sandbox *sandbox);
         void (*sandbox_removed)(void *userdata, Sandbox *sandbox); /* still whole, no longer found */
         void (*sandbox_changed)(void *userdata, Sandbox *sandbox, SandboxChanges changes);
+        void (*sandbox_denied)(void *userdata, Sandbox *sandbox, const ShimDenied *denied);
         void (*process_added)(void *userdata, Process *process); /* before the run is answered */
         void (*process_exited)(void *userdata, Process *process);
         void (*process_removed)(void *userdata, Process *process);

@@ -106,15 +106,24 @@ static bool error_is_refusal(const Error *error) {
                error->code == ERROR_NOT_MOUNTABLE || error->code == ERROR_GATEWAY_FAILED;
 }
 
-void report_refusal(const char *sandbox, char *const *capabilities, const Error *error) {
+void report_denied(const char *name, const ShimDenied *denied) {
+        log_full(LOG_INFO,
+                 (const char *const[]){ "MESSAGE_ID", MESSAGE_DENIED, "SANDBOX", name, "GATEWAY",
+                                        denied->gateway, NULL },
+                 "Sandbox '%s' was denied '%s' by gateway %s%s%s (%u attempts)", name, denied->target,
+                 denied->gateway, *denied->detail ? ": " : "", denied->detail, denied->count);
+}
+
+bool report_refusal(const char *sandbox, char *const *capabilities, const Error *error) {
         g_autofree char *reason = NULL, *names = NULL;
 
         if (!capabilities || !*capabilities || !error_is_refusal(error))
-                return;
+                return false;
         reason = error_format(error);
         names = g_strjoinv(" ", (char **) capabilities);
         log_full(LOG_NOTICE,
                  (const char *const[]){ "MESSAGE_ID", MESSAGE_CAPABILITY_REFUSED, "SANDBOX", sandbox,
                                         "CAPABILITY", names, "MANIFEST_FILE", error->file, NULL },
                  "Sandbox '%s' does not get what was asked for: %s", sandbox, reason);
+        return true;
 }

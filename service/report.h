@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "capabilities/finding.h"
+#include "plan/denied.h"
 #include "util/error.h"
 
 /* The unit's status line, which follows what changes with a second's delay: launches do not wait for it. */
@@ -27,5 +28,6 @@ void report_reloading(Report *report); /* RELOADING=1, report_ready() to follow 
 void report_finding(const Finding *finding, const char *id);
 void report_sandbox_started(const char *name);
 void report_sandbox_failed(const char *name, const Error *error);
-/* Says so if @error is about one of @capabilities (NULL = none), and nothing otherwise. */
-void report_refusal(const char *sandbox, char *const *capabilities, const Error *error);
+void report_denied(const char *name, const ShimDenied *denied);
+/* Says so if @error is about one of @capabilities (NULL = none) and returns true, and nothing otherwise. */
+bool report_refusal(const char *sandbox, char *const *capabilities, const Error *error);

@@ -243,8 +243,10 @@ static void change_take_effect(Sandbox *sandbox, Change *change) {
 static void sandbox_continue_changes(Sandbox *sandbox);
 
 static void change_report(const Sandbox *sandbox, const Change *change, const Error *error) {
-        if (change->verb == SANDBOX_GRANT || change->verb == SANDBOX_SET_CAPABILITIES)
-                report_refusal(sandbox->spec->name, change->names, error);
+        if (change->verb != SANDBOX_GRANT && change->verb != SANDBOX_SET_CAPABILITIES)
+                return;
+        if (report_refusal(sandbox->spec->name, change->names, error))
+                denials_add_refusal(sandbox->denials, change->names, error);
 }
 
 static void on_changed(void *userdata, const Error *error) {

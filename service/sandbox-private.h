@@ -14,6 +14,8 @@ struct Sandbox {
         char *client;     /* owned */
         Spec *spec;       /* owned; name, owner, ids, template */
         GHashTable *labels;
+        Denials *denials; /* owned */
+        char **pending, **addresses; /* owned */
         SandboxState state;
         char *state_reason; /* owned or NULL */
         uint64_t created_usec, created_monotonic_usec;

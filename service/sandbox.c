@@ -28,6 +28,14 @@ typedef struct Run {
         void *userdata;
 } Run;
 
+/* One that may be told now. */
+static void sandbox_tell_denied(void *userdata, const ShimDenied *denied) {
+        Sandbox *sandbox = userdata;
+
+        report_denied(sandbox->spec->name, denied);
+        manager_tell_denied(sandbox->manager, sandbox, denied);
+}
+
 Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,
                      Plan *plan) {
         Sandbox *sandbox = g_new0(Sandbox, 1);
@@ -45,6 +53,9 @@ Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec
         sandbox->processes = g_hash_table_new(NULL, NULL);
         sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
         g_queue_init(&sandbox->changes);
+        sandbox->denials = denials_new(manager_get_event(manager), sandbox_tell_denied, sandbox);
+        sandbox->pending = g_new0(char *, 1);
+        sandbox->addresses = g_new0(char *, 1);
         return sandbox;
 }
 
@@ -60,6 +71,9 @@ void sandbox_free(Sandbox *sandbox) {
         plan_free(sandbox->plan);
         spec_free(sandbox->spec);
         g_hash_table_unref(sandbox->labels);
+        denials_free(sandbox->denials);
+        g_strfreev(sandbox->pending);
+        g_strfreev(sandbox->addresses);
         g_free(sandbox->client);
         g_free(sandbox->state_reason);
         error_done(&sandbox->failure);
@@ -179,6 +193,28 @@ static void on_leader(void *userdata, pid_t pid) {
         sandbox->leader = pid;
 }
 
+static void on_denied(void *userdata, const ShimDenied *denied) {
+        Sandbox *sandbox = userdata;
+
+        denials_add(sandbox->denials, denied);
+}
+
+static void on_pending(void *userdata, char **names) {
+        Sandbox *sandbox = userdata;
+
+        g_strfreev(sandbox->pending);
+        sandbox->pending = names;
+        manager_tell_changed(sandbox->manager, sandbox, SANDBOX_CHANGED_PENDING);
+}
+
+static void on_addresses(void *userdata, char **addresses) {
+        Sandbox *sandbox = userdata;
+
+        g_strfreev(sandbox->addresses);
+        sandbox->addresses = addresses;
+        manager_tell_changed(sandbox->manager, sandbox, SANDBOX_CHANGED_ADDRESSES);
+}
+
 static void sandbox_end_process(Sandbox *sandbox, Process *process, ShimExitReason reason, int status) {
         (void) g_hash_table_remove(sandbox->processes, GUINT_TO_POINTER(process_get_number(process)));
         process_set_ended(process, reason, status);
@@ -260,6 +296,9 @@ const ShimClientEvents sandbox_shim_events = {
         .timings = on_timings,
         .leader = on_leader,
         .exited = on_exited,
+        .denied = on_denied,
+        .pending = on_pending,
+        .addresses = on_addresses,
         .gone = on_gone,
         .stuck = on_stuck,
         .ended = on_ended,
@@ -435,6 +474,22 @@ const GArray *sandbox_get_timings(const Sandbox *sandbox) {
 
 const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox) {
         return sandbox->capabilities;
+}
+
+char *const *sandbox_get_pending(const Sandbox *sandbox) {
+        return sandbox->pending;
+}
+
+char *const *sandbox_get_addresses(const Sandbox *sandbox) {
+        return sandbox->addresses;
+}
+
+const GPtrArray *sandbox_get_mounts(const Sandbox *sandbox) {
+        return sandbox->mounts;
+}
+
+const Denials *sandbox_get_denials(const Sandbox *sandbox) {
+        return sandbox->denials;
 }
 
 GHashTable *sandbox_get_labels(const Sandbox *sandbox) {

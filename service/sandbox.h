@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "plan/plan.h"
+#include "service/denials.h"
 #include "service/process.h"
 #include "service/request.h"
 #include "service/sandbox-state.h"
@@ -25,6 +26,8 @@ typedef void (*SandboxRan)(void *userdata, Process *process, const Error *error)
 typedef enum SandboxChanges {
         SANDBOX_CHANGED_STATE = 1 << 0, /* and the reason */
         SANDBOX_CHANGED_CAPABILITIES = 1 << 1,
+        SANDBOX_CHANGED_PENDING = 1 << 2,
+        SANDBOX_CHANGED_ADDRESSES = 1 << 3,
 } SandboxChanges;
 
 typedef enum SandboxVerb {
@@ -50,6 +53,10 @@ uint64_t sandbox_get_created_usec(const Sandbox *sandbox);
 uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox);
 const GArray *sandbox_get_timings(const Sandbox *sandbox);         /* of ShimTiming */
 const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox); /* of Capability, those in force */
+char *const *sandbox_get_pending(const Sandbox *sandbox);   /* granted and not in force yet */
+char *const *sandbox_get_addresses(const Sandbox *sandbox); /* IP addresses */
+const GPtrArray *sandbox_get_mounts(const Sandbox *sandbox); /* of Mount, by hand */
+const Denials *sandbox_get_denials(const Sandbox *sandbox);
 GHashTable *sandbox_get_labels(const Sandbox *sandbox);            /* not to be changed */
 char *sandbox_get_control_group(const Sandbox *sandbox);           /* "" if there is none; caller frees */
 /* What its programs use, read from the control group; 0 if there is none. */

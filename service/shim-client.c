@@ -230,6 +230,25 @@ static void client_receive_gone(ShimClient *client, WireMessage *message) {
         client_tell_gone(client, &reason);
 }
 
+static void client_receive_denied(ShimClient *client, WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        g_auto(ShimDenied) denied = { 0 };
+
+        if (shim_denied_get(&reader, &denied) >= 0 && client->events->denied)
+                client->events->denied(client->userdata, &denied);
+}
+
+static void client_receive_list(ShimClient *client, WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        bool is_pending = message->header.type == SHIM_PENDING;
+        void (*tell)(void *userdata, char **texts) = is_pending ? client->events->pending
+                                                                : client->events->addresses;
+        char **texts;
+
+        if (tell && (is_pending ? shim_pending_get : shim_addresses_get)(&reader, &texts) >= 0)
+                tell(client->userdata, texts);
+}
+
 static void client_dispatch(ShimClient *client, WireMessage *message) {
         WireReader reader = wire_reader(message);
         ShimExited exited;
@@ -244,6 +263,13 @@ static void client_dispatch(ShimClient *client, WireMessage *message) {
         case SHIM_EXITED:
                 if (shim_exited_get(&reader, &exited) >= 0 && client->events->exited)
                         client->events->exited(client->userdata, &exited);
+                return;
+        case SHIM_DENIED:
+                client_receive_denied(client, message);
+                return;
+        case SHIM_PENDING:
+        case SHIM_ADDRESSES:
+                client_receive_list(client, message);
                 return;
         case SHIM_TIMINGS:
                 client_receive_timings(client, message);

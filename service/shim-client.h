@@ -32,6 +32,9 @@ typedef struct ShimClientEvents {
         void (*timings)(void *userdata, const GArray *timings); /* of ShimTiming, before START is answered */
         void (*leader)(void *userdata, pid_t pid); /* process 1 inside, as the host sees it; likewise */
         void (*exited)(void *userdata, const ShimExited *exited);
+        void (*denied)(void *userdata, const ShimDenied *denied);
+        void (*pending)(void *userdata, char **names); /* the callee's from now on */
+        void (*addresses)(void *userdata, char **addresses); /* likewise */
         /* The sandbox ends, or its shim has died, without having been asked to. At most once, before ended().
          */
         void (*gone)(void *userdata, const Error *reason);

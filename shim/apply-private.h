@@ -35,6 +35,7 @@ struct Applier {
         Container *container; /* not owned */
         CgroupBox *box;       /* not owned */
         Loop *loop;           /* not owned */
+        ShimReport *report;   /* not owned */
         Plan *plan;           /* owned; in force */
         GHashTable *sources;  /* number -> owned int *, what callers show by descriptor */
         GHashTable *mounts;   /* target -> owned Mount */

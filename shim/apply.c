@@ -29,6 +29,7 @@ Applier *applier_new(const ApplierSetup *setup) {
         applier->container = setup->container;
         applier->box = setup->box;
         applier->loop = setup->loop;
+        applier->report = setup->report;
         applier->plan = plan_new();
         applier->sources = g_hash_table_new_full(NULL, NULL, NULL, fd_free);
         applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);

@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "plan/spec.h"
 #include "shim/container.h"
+#include "shim/report.h"
 #include "util/cgroup.h"
 #include "util/error.h"
 #include "util/loop.h"
@@ -24,6 +25,7 @@ typedef struct ApplierSetup {
         Container *container;
         CgroupBox *box;
         Loop *loop;
+        ShimReport *report;
 } ApplierSetup;
 
 Applier *applier_new(const ApplierSetup *setup);

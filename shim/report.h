@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "plan/denied.h"
-#include "shim/loop.h"
+#include "util/loop.h"
 
 typedef struct ShimReport ShimReport;
 

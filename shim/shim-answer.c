@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "shim/shim-private.h"
 
+#include <errno.h>
+
 #include "util/log.h"
 
 void shim_send_with_fds(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
@@ -16,6 +18,14 @@ void shim_send_with_fds(Shim *shim, uint16_t type, uint32_t serial, WireWriter *
 
 void shim_send(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer) {
         shim_send_with_fds(shim, type, serial, writer, NULL, 0);
+}
+
+int shim_send_report(void *userdata, uint16_t type, WireWriter *writer) {
+        Shim *shim = userdata;
+        int r = shim->service_fd < 0 ? -ENOTCONN : wire_send(shim->service_fd, type, 0, writer, NULL, 0);
+
+        wire_writer_done(writer);
+        return r;
 }
 
 void shim_answer(Shim *shim, uint32_t serial, const Error *error) {

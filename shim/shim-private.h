@@ -15,6 +15,7 @@
 #include "shim/apply.h"
 #include "shim/container.h"
 #include "shim/init-client.h"
+#include "shim/report.h"
 #include "shim/shim.h"
 #include "util/cgroup.h"
 #include "util/loop.h"
@@ -36,6 +37,7 @@ struct Shim {
         ShimState state;
         char *instance, *runtime_folder, *init_program, *lxc_name; /* owned */
         Loop *loop;         /* owned */
+        ShimReport *report; /* owned */
         LoopSource *init_source, *service_source, *timer; /* the loop's; NULL while there is no descriptor */
         int service_fd;     /* owned; -EBADF once the service is gone */
         int signals_fd;     /* owned; SIGCHLD, SIGTERM */
@@ -76,6 +78,8 @@ void shim_kill_container(Shim *shim);
 /* ---- shim-answer.c; all take what is in @writer ---- */
 
 void shim_send(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer);
+/* ShimReportSend; userdata is the shim. */
+int shim_send_report(void *shim, uint16_t type, WireWriter *writer);
 void shim_send_with_fds(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
                         size_t n_fds);
 void shim_answer(Shim *shim, uint32_t serial, const Error *error); /* NULL = success */

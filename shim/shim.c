@@ -170,7 +170,8 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
         shim->applier = applier_new(&(ApplierSetup){ .spec = shim->spec,
                                                      .container = shim->container,
                                                      .box = shim->box,
-                                                     .loop = shim->loop });
+                                                     .loop = shim->loop,
+                                                     .report = shim->report });
         shim->state = SHIM_RUNNING;
         shim->deadline = 0;
         shim_timings_put(&writer, shim->timings);
@@ -498,6 +499,7 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         shim->init_program = g_strdup(options->init_program);
         shim->lxc_name = g_strdelimit(g_strdup(options->cgroup), "/", '-');
         shim->loop = loop_new();
+        shim->report = report_new(shim->loop, shim_send_report, shim);
         shim->timer = loop_add_timer(shim->loop, on_deadline, shim);
         shim->timings = shim_timings_new();
         shim->terminals = g_hash_table_new_full(NULL, NULL, NULL, terminal_free);
@@ -532,6 +534,7 @@ void shim_free(Shim *shim) {
         g_clear_pointer(&shim->spec, spec_free);
         g_clear_pointer(&shim->timings, g_array_unref);
         g_clear_pointer(&shim->terminals, g_hash_table_unref);
+        g_clear_pointer(&shim->report, report_free);
         g_clear_pointer(&shim->loop, loop_free);
         error_done(&shim->reason);
         shim->service_fd = fd_close(shim->service_fd);

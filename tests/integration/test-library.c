@@ -96,6 +96,8 @@ static void on_event(const BulkheadEvent *event, void *userdata) {
         case BULKHEAD_EVENT_SERVICE_LOST:
         case BULKHEAD_EVENT_SERVICE_BACK:
         case BULKHEAD_EVENT_DISCONNECTED:
+        case BULKHEAD_EVENT_PENDING:
+        case BULKHEAD_EVENT_ADDRESSES:
         default:
                 line = g_strdup_printf("other %d", (int) event->type);
         }
