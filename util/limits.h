@@ -76,6 +76,15 @@
 #define DENIED_KEPT_MAX           20  /* of the newest, for who asks later */
 #define PENDING_MAX               256 /* names that are not in force yet */
 #define ADDRESSES_MAX             16  /* of one sandbox */
+/* Proxies of sockets */
+#define SOCKET_PROXY_TEXT_MAX    256         /* of what one says it refused */
+#define SOCKET_PROXY_CLIENTS_MAX 64          /* connections of one sandbox to one server */
+#define SOCKET_PROXY_QUEUE_MAX   (64 * 1024) /* bytes on their way to one end; then the other is not read */
+#define SOCKET_PROXY_CHUNKS_MAX  64          /* the same counted in packets, which carry descriptors */
+#define SOCKET_PROXY_FDS_MAX     32          /* of one packet; Wayland's library sends 28 at most */
+#define PULSE_COMMAND_MAX        (64 * 1024) /* bytes of one command; the longest, a property list, has a few KiB */
+#define PULSE_COMMANDS_MAX       1024        /* unanswered ones of one client */
+#define PULSE_STREAMS_MAX        1024        /* that one client makes in its life */
 
 /* Messages */
 #define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */
