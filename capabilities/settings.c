@@ -14,7 +14,6 @@
 #define IDS_COUNT_DEFAULT (ID_RANGE_COUNT * 1024u)
 
 typedef enum KeyType {
-        KEY_IGNORED, /* known; what it sets is not in this version of the service */
         KEY_BOOL,
         KEY_NUMBER,
         KEY_STRING, /* not empty */
@@ -24,6 +23,9 @@ typedef enum KeyType {
         KEY_RANGE_IPV6,
         KEY_FIREWALL,
         KEY_DNS,
+        KEY_FOLDER,          /* an absolute path */
+        KEY_SOCKET,          /* "unix:path=/PATH" of a bus, "unix:/PATH" of a sound server, "/PATH" */
+        KEY_WAYLAND_DISPLAY, /* a name, or an absolute path */
         KEY_POLICY, /* of a policy section, which reads it itself */
 } KeyType;
 
@@ -54,10 +56,10 @@ static const Key keys[] = {
         { "Network", "NAT", KEY_BOOL, G_STRUCT_OFFSET(Settings, nat) },
         { "Network", "Firewall", KEY_FIREWALL, 0, 0, 0, "auto iptables nftables" },
         { "Network", "DNS", KEY_DNS },
-        { "Session", "BusAddress", KEY_IGNORED },
-        { "Session", "RuntimeDir", KEY_IGNORED },
-        { "Session", "PulseServer", KEY_IGNORED },
-        { "Session", "WaylandDisplay", KEY_IGNORED },
+        { "Session", "BusAddress", KEY_SOCKET, G_STRUCT_OFFSET(Settings, session_paths[SESSION_BUS]) },
+        { "Session", "RuntimeDir", KEY_FOLDER, G_STRUCT_OFFSET(Settings, runtime_dir) },
+        { "Session", "PulseServer", KEY_SOCKET, G_STRUCT_OFFSET(Settings, session_paths[SESSION_PULSEAUDIO]) },
+        { "Session", "WaylandDisplay", KEY_WAYLAND_DISPLAY },
         { "Policy", "Users", KEY_POLICY },
         { "Policy", "Groups", KEY_POLICY },
         { "Policy", "Capabilities", KEY_POLICY },
@@ -102,6 +104,10 @@ void settings_free(Settings *settings) {
         g_free(settings->compatibility);
         g_free(settings->default_template);
         g_free(settings->bridge);
+        g_free(settings->runtime_dir);
+        g_free(settings->wayland_display);
+        for (int i = 0; i < _SESSION_SERVER_MAX; i++)
+                g_free(settings->session_paths[i]);
         g_ptr_array_unref(settings->findings);
         g_ptr_array_unref(settings->policies);
         g_free(settings);
@@ -222,6 +228,66 @@ static void parser_set_dns(Parser *parser, const Key *key, const char *value) {
                            value);
 }
 
+/* ---- the session ---- */
+
+/* Empty means: found from the owner's uid. @path is in @value. */
+static void parser_set_path(Parser *parser, const Key *key, const char *value, const char *path) {
+        char **target = (char **) (void *) ((char *) parser->settings + key->offset);
+
+        if (*value && !session_path_is_valid(path)) {
+                parser_add(parser, true,
+                           "%s='%s' is not understood, expected an absolute path of at most 107 bytes without '.' "
+                           "and '..'", key->name, value);
+                return;
+        }
+        g_free(*target);
+        *target = *value ? g_strdup(path) : NULL;
+}
+
+static void parser_set_socket(Parser *parser, const Key *key, const char *value) {
+        static const char *const prefixes[] = { "unix:path=", "unix:" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
+                if (g_str_has_prefix(value, prefixes[i])) {
+                        parser_set_path(parser, key, value, value + strlen(prefixes[i]));
+                        return;
+                }
+        parser_set_path(parser, key, value, value);
+}
+
+static void parser_set_wayland_display(Parser *parser, const Key *key, const char *value) {
+        Settings *settings = parser->settings;
+        bool is_path = *value == '/';
+
+        if (is_path ? !session_path_is_valid(value) : strchr(value, '/') != NULL) {
+                parser_add(parser, true, "%s='%s' is not understood, expected a socket's name, as 'wayland-1', or "
+                           "its absolute path", key->name, value);
+                return;
+        }
+        g_clear_pointer(&settings->session_paths[SESSION_WAYLAND], g_free);
+        g_clear_pointer(&settings->wayland_display, g_free);
+        if (is_path)
+                settings->session_paths[SESSION_WAYLAND] = g_strdup(value);
+        else if (*value)
+                settings->wayland_display = g_strdup(value);
+}
+
+void settings_get_session(const Settings *settings, uid_t owner, Session *ret) {
+        session_init(ret, owner);
+        if (settings->runtime_dir)
+                session_set_folder(ret, settings->runtime_dir);
+        for (int i = 0; i < _SESSION_SERVER_MAX; i++)
+                if (settings->session_paths[i])
+                        session_set_path(ret, (SessionServer) i, g_strdup(settings->session_paths[i]));
+        if (settings->wayland_display) {
+                SessionSocket *socket = &ret->sockets[SESSION_WAYLAND];
+                g_autofree char *folder = g_path_get_dirname(socket->path);
+
+                g_free(socket->path);
+                socket->path = g_build_filename(folder, settings->wayland_display, NULL);
+        }
+}
+
 static void parser_set_policy(Parser *parser, const Key *key, const char *value) {
         g_auto(Error) error = ERROR_NULL;
 
@@ -233,8 +299,6 @@ static void parser_set_policy(Parser *parser, const Key *key, const char *value)
 static void parser_set(Parser *parser, const Key *key, const char *value) {
         parser->column = parser->value_column;
         switch (key->type) {
-        case KEY_IGNORED:
-                return;
         case KEY_BOOL:
                 parser_set_bool(parser, key, value);
                 return;
@@ -262,6 +326,15 @@ static void parser_set(Parser *parser, const Key *key, const char *value) {
                 return;
         case KEY_DNS:
                 parser_set_dns(parser, key, value);
+                return;
+        case KEY_FOLDER:
+                parser_set_path(parser, key, value, value);
+                return;
+        case KEY_SOCKET:
+                parser_set_socket(parser, key, value);
+                return;
+        case KEY_WAYLAND_DISPLAY:
+                parser_set_wayland_display(parser, key, value);
                 return;
         case KEY_POLICY:
                 parser_set_policy(parser, key, value);

@@ -14,6 +14,7 @@
 #include "capabilities/finding.h"
 #include "capabilities/policy-section.h"
 #include "plan/lease.h"
+#include "plan/session.h"
 
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
@@ -31,6 +32,9 @@ typedef struct Settings {
         FirewallChoice firewall;
         bool has_resolver;                          /* DNS=auto: on the bridge; else those of the next line */
         LeaseAddress resolvers[_LEASE_FAMILY_MAX];
+        char *runtime_dir;                       /* owned; of the one session there is; NULL = the owner's */
+        char *session_paths[_SESSION_SERVER_MAX]; /* owned; of a server that is elsewhere, or NULL */
+        char *wayland_display;                   /* owned; a name in runtime_dir, or NULL */
         GPtrArray *policies; /* owned PolicySection *; one for each name */
         GPtrArray *findings; /* owned Finding *, in the order of reading */
         unsigned n_files;    /* that were read */
@@ -48,6 +52,9 @@ void settings_read(Settings *settings, const char *file);
 
 /* The file, then the folder's *.conf in order of their names. What is missing is fine. */
 Settings *settings_load(const char *config_file, const char *config_folder);
+
+/* Where the servers of a user's session are: as [Session] says, else where a login puts them. */
+void settings_get_session(const Settings *settings, uid_t owner, Session *ret);
 
 /* Looks up the users and groups that policy sections name: for who decides by them, once, at its start. */
 void settings_resolve(Settings *settings);

@@ -13,7 +13,7 @@ static const char *const names[_SESSION_SERVER_MAX] = {
 };
 
 void session_init(Session *session, uid_t owner) {
-        session->owner = owner;
+        session_done(session);
         for (int i = 0; i < _SESSION_SERVER_MAX; i++)
                 session->sockets[i].path = g_strdup_printf(RUNTIME_DIR "/%u/%s", owner, names[i]);
 }
@@ -42,7 +42,6 @@ void session_set_path(Session *session, SessionServer server, char *path) {
 }
 
 void session_copy(const Session *session, Session *ret) {
-        ret->owner = session->owner;
         for (int i = 0; i < _SESSION_SERVER_MAX; i++) {
                 ret->sockets[i].path = g_strdup(session->sockets[i].path);
                 ret->sockets[i].folder = g_strdup(session->sockets[i].folder);
@@ -64,7 +63,6 @@ bool session_path_is_valid(const char *path) {
 }
 
 void session_put(WireWriter *writer, const Session *session) {
-        wire_put_u32(writer, session->owner);
         wire_put_u32(writer, _SESSION_SERVER_MAX);
         for (int i = 0; i < _SESSION_SERVER_MAX; i++) {
                 wire_put_string(writer, session->sockets[i].path);
@@ -73,7 +71,7 @@ void session_put(WireWriter *writer, const Session *session) {
 }
 
 int session_get(WireReader *reader, Session *ret, Error *error) {
-        g_auto(Session) session = { .owner = wire_get_u32(reader) };
+        g_auto(Session) session = { 0 };
         uint32_t n = wire_get_u32(reader);
 
         if (reader->failed || n != _SESSION_SERVER_MAX)

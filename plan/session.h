@@ -27,16 +27,15 @@ typedef enum SessionServer {
 
 typedef struct SessionSocket {
         char *path;   /* owned; absolute */
-        char *folder; /* owned; whoever it belongs to speaks there. NULL = the user in Session */
+        char *folder; /* owned; whoever it belongs to speaks there. NULL = the sandbox's owner */
 } SessionSocket;
 
 typedef struct Session {
-        uid_t owner; /* of the sandbox */
         SessionSocket sockets[_SESSION_SERVER_MAX];
 } Session;
 
-/* What a user has who has logged in: sockets below /run/user/@owner. */
-void session_init(Session *session, uid_t owner);
+/* What a user has who is logged in: sockets below /run/user/@owner. */
+void session_init(Session *session, uid_t owner); /* *session is zeroed, or done */
 
 /* All below @folder, which belongs to who owns the session. */
 void session_set_folder(Session *session, const char *folder);

@@ -24,6 +24,7 @@ ENUM_TABLE_DEFINE(spec_network, SpecNetwork, _SPEC_NETWORK_MAX)
 Spec *spec_new(void) {
         Spec *spec = g_new0(Spec, 1);
 
+        session_init(&spec->session, 0);
         spec->id_count = SPEC_ID_COUNT_MIN;
         spec->user_namespace = true;
         spec->app_uid = spec->app_gid = 1000;
@@ -40,6 +41,7 @@ Spec *spec_copy(const Spec *spec) {
         copy->name = g_strdup(spec->name);
         copy->hostname = g_strdup(spec->hostname);
         copy->environment = g_strdupv(spec->environment);
+        session_copy(&spec->session, &copy->session);
         copy->template_name = g_strdup(spec->template_name);
         copy->layers = g_strdupv(spec->layers);
         copy->hide = g_strdupv(spec->hide);
@@ -60,6 +62,7 @@ void spec_free(Spec *spec) {
         g_free(spec->name);
         g_free(spec->hostname);
         g_strfreev(spec->environment);
+        session_done(&spec->session);
         g_free(spec->template_name);
         g_strfreev(spec->layers);
         g_strfreev(spec->hide);
@@ -98,6 +101,7 @@ void spec_put(WireWriter *writer, const Spec *spec) {
         wire_put_u32(writer, spec->id_base);
         wire_put_u32(writer, spec->id_count);
         wire_put_strings(writer, spec->environment);
+        session_put(writer, &spec->session);
         wire_put_string(writer, spec->template_name);
         wire_put_strings(writer, spec->layers);
         wire_put_strings(writer, spec->hide);
@@ -254,6 +258,10 @@ int spec_get(WireReader *reader, Spec **ret, Error *error) {
         spec->id_base = wire_get_u32(reader);
         spec->id_count = wire_get_u32(reader);
         spec->environment = plan_strings_take(wire_get_strings(reader, ENVIRONMENT_MAX));
+        session_done(&spec->session);
+        r = session_get(reader, &spec->session, error);
+        if (r < 0)
+                return error_prefixf(error, r, "Spec");
         spec->template_name = g_strdup(wire_get_string(reader));
         spec->layers = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
         spec->hide = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "plan/session.h"
 #include "util/error.h"
 #include "util/wire.h"
 
@@ -46,6 +47,7 @@ typedef struct Spec {
         uint32_t id_base;   /* first host id of its range */
         uint32_t id_count;  /* 65536 */
         char **environment; /* owned; "NAME=value" of every program, from the creator; above the plan's */
+        Session session;    /* where the servers of its owner are */
 
         /* its template */
         char *template_name;         /* owned */

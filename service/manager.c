@@ -277,6 +277,7 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
                 return r;
         spec->id_count = ID_RANGE_COUNT;
         spec->owner = request->caller->uid;
+        settings_get_session(manager->settings, spec->owner, &spec->session);
         spec->hostname = g_strdup(request->hostname ?: name);
         spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
         spec->name = g_steal_pointer(&name);

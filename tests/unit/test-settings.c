@@ -54,6 +54,18 @@ static void test_findings(void **state G_GNUC_UNUSED) {
                 { "not UTF-8", "[Service]\nBus=\xff\n", "f:2:1: The line is not UTF-8 text\n" },
                 { "ids above 32 bits", "[Ids]\nBase=0xfff00000\n",
                   "f: Base= and Count= of [Ids] leave the 32-bit range: the defaults are used\n" },
+                { "relative runtime folder", "[Session]\nRuntimeDir=run/user\n",
+                  "f:2:12: RuntimeDir='run/user' is not understood, expected an absolute path of at most 107 bytes "
+                  "without '.' and '..'\n" },
+                { "sound server over the network", "[Session]\nPulseServer=tcp:host\n",
+                  "f:2:13: PulseServer='tcp:host' is not understood, expected an absolute path of at most 107 bytes "
+                  "without '.' and '..'\n" },
+                { "abstract bus", "[Session]\nBusAddress=unix:abstract=/tmp/bus\n",
+                  "f:2:12: BusAddress='unix:abstract=/tmp/bus' is not understood, expected an absolute path of at most "
+                  "107 bytes without '.' and '..'\n" },
+                { "display with a folder", "[Session]\nWaylandDisplay=a/wayland-1\n",
+                  "f:2:16: WaylandDisplay='a/wayland-1' is not understood, expected a socket's name, as 'wayland-1', or "
+                  "its absolute path\n" },
                 { "bridge of a path", "[Network]\nBridge=a/b\n",
                   "f:2:8: Bridge 'a/b' has a character that is no letter, digit, '_' or '-'\n" },
                 { "bridge too long", "[Network]\nBridge=abcdefghijklmnop\n",
@@ -233,8 +245,48 @@ static void test_a_nul_hides_nothing(void **state) {
         assert_false(settings->allow_privileged);
 }
 
+static void test_session(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *name, *text, *bus, *bus_folder, *pulse, *pulse_folder, *wayland, *wayland_folder;
+        } cases[] = {
+                { "of the owner", "", "/run/user/1000/bus", NULL, "/run/user/1000/pulse/native", NULL,
+                  "/run/user/1000/wayland-0", NULL },
+                { "one folder for all", "[Session]\nRuntimeDir=/run/hmi\n", "/run/hmi/bus", "/run/hmi",
+                  "/run/hmi/pulse/native", "/run/hmi", "/run/hmi/wayland-0", "/run/hmi" },
+                { "each elsewhere",
+                  "[Session]\nBusAddress=unix:path=/a/b\nPulseServer=unix:/c/d\nWaylandDisplay=/e/f\n", "/a/b", "/a",
+                  "/c/d", "/c", "/e/f", "/e" },
+                { "one of them below the folder", "[Session]\nRuntimeDir=/run/hmi\nPulseServer=/run/hmi/p/s\n",
+                  "/run/hmi/bus", "/run/hmi", "/run/hmi/p/s", "/run/hmi", "/run/hmi/wayland-0", "/run/hmi" },
+                { "one of them beside the folder", "[Session]\nRuntimeDir=/run/hmi\nPulseServer=/run/hmi2/s\n",
+                  "/run/hmi/bus", "/run/hmi", "/run/hmi2/s", "/run/hmi2", "/run/hmi/wayland-0", "/run/hmi" },
+                { "another display", "[Session]\nWaylandDisplay=wayland-7\n", "/run/user/1000/bus", NULL,
+                  "/run/user/1000/pulse/native", NULL, "/run/user/1000/wayland-7", NULL },
+                { "taken back", "[Session]\nRuntimeDir=/run/hmi\nRuntimeDir=\nWaylandDisplay=x\nWaylandDisplay=\n",
+                  "/run/user/1000/bus", NULL, "/run/user/1000/pulse/native", NULL, "/run/user/1000/wayland-0", NULL },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(Settings) settings = settings_new();
+                g_auto(Session) session = { 0 };
+                const SessionSocket *sockets = session.sockets;
+
+                print_message("%s\n", cases[i].name);
+                settings_parse(settings, "f", cases[i].text);
+                assert_int_equal(settings->findings->len, 0);
+                settings_get_session(settings, 1000, &session);
+                assert_string_equal(sockets[SESSION_BUS].path, cases[i].bus);
+                assert_true(g_strcmp0(sockets[SESSION_BUS].folder, cases[i].bus_folder) == 0);
+                assert_string_equal(sockets[SESSION_PULSEAUDIO].path, cases[i].pulse);
+                assert_true(g_strcmp0(sockets[SESSION_PULSEAUDIO].folder, cases[i].pulse_folder) == 0);
+                assert_string_equal(sockets[SESSION_WAYLAND].path, cases[i].wayland);
+                assert_true(g_strcmp0(sockets[SESSION_WAYLAND].folder, cases[i].wayland_folder) == 0);
+        }
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_session),
                 cmocka_unit_test(test_findings),
                 cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_values), cmocka_unit_test(test_network),
