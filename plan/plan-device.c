@@ -77,7 +77,7 @@ int plan_device_check(const char *name, Error *error) {
 
 /* ---- devices ---- */
 
-static unsigned mode_max(unsigned a, unsigned b) {
+unsigned plan_device_mode_max(unsigned a, unsigned b) {
         unsigned mode = 0;
 
         for (unsigned shift = 0; shift < 9; shift += 3)
@@ -109,7 +109,7 @@ static int add_device(Plan *plan, const PlanOrigin *origin, const char *name, un
                 item->device.flags = flags;
                 return 0;
         }
-        item->device.mode = mode_max(item->device.mode, mode);
+        item->device.mode = plan_device_mode_max(item->device.mode, mode);
         item->device.flags = ((item->device.flags | flags) & ~PLAN_DEVICE_OPTIONAL) |
                              (item->device.flags & flags & PLAN_DEVICE_OPTIONAL);
         return 0;
@@ -138,7 +138,7 @@ static bool device_is_equal(const PlanItem *a, const PlanItem *b) {
 static bool device_covers(const PlanItem *wide, const PlanItem *narrow) {
         unsigned missing = narrow->device.flags & ~wide->device.flags;
 
-        return mode_max(wide->device.mode, narrow->device.mode) == wide->device.mode &&
+        return plan_device_mode_max(wide->device.mode, narrow->device.mode) == wide->device.mode &&
                (missing & ~PLAN_DEVICE_OPTIONAL) == 0;
 }
 

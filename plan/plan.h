@@ -325,6 +325,8 @@ PlanSocket plan_socket_from_string(const char *name);
  * its own (/dev/pts, /dev/ptmx, /dev/shm, /dev/mqueue, /dev/fd, /dev/stdin and the like). */
 int plan_device_check(const char *name, Error *error);
 bool plan_device_is_glob(const char *name);
+/* Of two modes each digit the larger one: 444 and 266 are 466. */
+unsigned plan_device_mode_max(unsigned a, unsigned b);
 
 /* "*" (anybody), an IPv4 or IPv6 address, one with "/PREFIX", or a host name (RFC 1123, underscores too). Bits
  * behind the prefix are cleared. Refused: "", a name that looks like a broken address ("10.0.0.256"), an IPv4

@@ -167,10 +167,6 @@ static int open_target(Applier *applier, const char *target, bool is_folder, FsM
         return fd;
 }
 
-static Mount *find_mount(Applier *applier, const char *target) {
-        return g_hash_table_lookup(applier->mounts, target);
-}
-
 /* Takes off what is on top at this mount's target, which is this mount, since nobody else can mount in there:
  * umount2(2) always goes to the top. The path is the number of its descriptor in our own /proc/self/fd, which
  * is the current folder while inside, so that no path of the sandbox is walked. What an app has open there
@@ -185,16 +181,16 @@ static void take_off(const Mount *mount) {
         (void) umount2(number, MNT_DETACH);
 }
 
-static void detach(Applier *applier, const char *target) {
-        Mount *mount = find_mount(applier, target);
+static void detach(Applier *applier, GHashTable *mounts, const char *target) {
+        Mount *mount = g_hash_table_lookup(mounts, target);
 
         take_off(mount);
         fs_unmake_in(applier->root_fd, &mount->made);
-        g_hash_table_remove(applier->mounts, target);
+        g_hash_table_remove(mounts, target);
 }
 
 /* Takes *tree_fd on success. */
-static int attach(Applier *applier, const char *target, int *tree_fd, Error *error) {
+static int attach(Applier *applier, GHashTable *mounts, const char *target, int *tree_fd, Error *error) {
         g_autofree Mount *mount = g_new0(Mount, 1);
         autofd int target_fd = -EBADF;
         struct stat st;
@@ -216,7 +212,7 @@ static int attach(Applier *applier, const char *target, int *tree_fd, Error *err
                 return r;
         }
         mount->tree_fd = fd_steal(tree_fd);
-        g_hash_table_insert(applier->mounts, g_strdup(target), g_steal_pointer(&mount));
+        g_hash_table_insert(mounts, g_strdup(target), g_steal_pointer(&mount));
         return 0;
 }
 
@@ -233,21 +229,20 @@ static int swap(Mount *mount, int *tree_fd) {
         return 0;
 }
 
-/* Makes *tree_fd (negative: nothing) what is mounted on @target. After a failure the target may be bare. */
-static int set_mount(Applier *applier, const char *target, int *tree_fd, Error *error) {
-        Mount *mount = find_mount(applier, target);
+int mount_set(Applier *applier, GHashTable *mounts, const char *target, int *tree_fd, Error *error) {
+        Mount *mount = g_hash_table_lookup(mounts, target);
 
         if (mount && *tree_fd >= 0 && swap(mount, tree_fd) >= 0)
                 return 0;
         /* Before Linux 6.5, and where a file comes in the place of a folder: bare for some microseconds. */
         if (mount)
-                detach(applier, target);
-        return *tree_fd >= 0 ? attach(applier, target, tree_fd, error) : 0;
+                detach(applier, mounts, target);
+        return *tree_fd >= 0 ? attach(applier, mounts, target, tree_fd, error) : 0;
 }
 
 static int bind_apply(Applier *applier, Step *step, Error *error) {
         const char *target = (step->plan.to ?: step->plan.from)->key;
-        Mount *mount = find_mount(applier, target); /* none: optional, and its source was not there */
+        Mount *mount = g_hash_table_lookup(applier->mounts, target); /* none: optional, and its source was not there */
         int r;
 
         if (mount) {
@@ -258,16 +253,16 @@ static int bind_apply(Applier *applier, Step *step, Error *error) {
                 if (r < 0)
                         return r;
         }
-        r = set_mount(applier, target, &step->tree_fd, error);
+        r = mount_set(applier, applier->mounts, target, &step->tree_fd, error);
         if (r < 0)
-                (void) set_mount(applier, target, &step->undo_fd, NULL);
+                (void) mount_set(applier, applier->mounts, target, &step->undo_fd, NULL);
         return r;
 }
 
 /* Cannot put back what was deleted on the host since it was granted: the kernel mounts nothing without a
  * name. */
 static void bind_undo(Applier *applier, Step *step) {
-        (void) set_mount(applier, (step->plan.to ?: step->plan.from)->key, &step->undo_fd, NULL);
+        (void) mount_set(applier, applier->mounts, (step->plan.to ?: step->plan.from)->key, &step->undo_fd, NULL);
 }
 
 const ApplyOps apply_bind_ops = {

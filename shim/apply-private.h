@@ -28,7 +28,10 @@ typedef struct Step {
         PlanStep plan;
         int tree_fd; /* owned; to attach; -EBADF = nothing, also for an optional source that is not there */
         int undo_fd; /* owned; copy of what was mounted before; -EBADF = nothing was */
+        void *data;  /* the kind's own; its done() sees to it */
 } Step;
+
+typedef struct Devices Devices; /* apply-device.c */
 
 struct Applier {
         const Spec *spec;     /* not owned */
@@ -40,6 +43,7 @@ struct Applier {
         GHashTable *sources;  /* number -> owned int *, what callers show by descriptor */
         GHashTable *mounts;   /* target -> owned Mount */
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
+        Devices *devices;     /* owned; NULL until the first device */
         ApplyPlace place;     /* where we are */
         int root_fd;          /* the sandbox's "/" in APPLY_IN_MOUNTS, else -EBADF */
 };
@@ -55,6 +59,22 @@ typedef struct ApplyOps {
         void (*done)(Step *step);
 } ApplyOps;
 
-extern const ApplyOps apply_bind_ops; /* apply-mount.c */
+extern const ApplyOps apply_bind_ops;   /* apply-mount.c */
+extern const ApplyOps apply_device_ops; /* apply-device.c */
 
+/* ---- apply.c: for what happens in the sandbox without a plan ---- */
+
+int applier_enter(Applier *applier, ApplyPlace place, Error *error);
+/* Also after an enter that failed. Cannot fail: a shim that does not find out is ended, and its sandbox with it. */
+void applier_leave(Applier *applier);
+
+/* ---- apply-mount.c ---- */
+
+/* Inside: makes *tree_fd, which it takes on success (negative: nothing), what is mounted on @target, in the place of
+ * what @mounts (target -> owned Mount) has there. After a failure the target may be bare. */
+int mount_set(Applier *applier, GHashTable *mounts, const char *target, int *tree_fd, Error *error);
 void mount_free(void *mount);
+
+/* ---- apply-device.c ---- */
+
+void devices_free(Devices *devices);

@@ -15,6 +15,7 @@ static const ApplyOps apply_env_ops = { 0 };
 static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_BIND] = &apply_bind_ops,
         [PLAN_ENV] = &apply_env_ops,
+        [PLAN_DEVICE] = &apply_device_ops,
 };
 
 static void fd_free(void *data) {
@@ -41,6 +42,7 @@ Applier *applier_new(const ApplierSetup *setup) {
 void applier_free(Applier *applier) {
         if (!applier)
                 return;
+        g_clear_pointer(&applier->devices, devices_free);
         g_clear_pointer(&applier->plan, plan_free);
         g_clear_pointer(&applier->sources, g_hash_table_unref);
         g_clear_pointer(&applier->mounts, g_hash_table_unref);
@@ -109,8 +111,7 @@ static int prepare_steps(Applier *applier, GArray *steps, Error *error) {
         return 0;
 }
 
-/* Cannot fail: a shim that does not find out is ended, and its sandbox with it. */
-static void leave_place(Applier *applier) {
+void applier_leave(Applier *applier) {
         if (applier->place == APPLY_IN_MOUNTS)
                 container_leave_mounts(applier->container);
         else if (applier->place == APPLY_IN_NETWORK)
@@ -132,12 +133,12 @@ static int enter_mounts(Applier *applier, Error *error) {
         return 0;
 }
 
-static int enter_place(Applier *applier, ApplyPlace place, Error *error) {
+int applier_enter(Applier *applier, ApplyPlace place, Error *error) {
         int r;
 
         if (applier->place == place)
                 return 0;
-        leave_place(applier);
+        applier_leave(applier);
         if (place == APPLY_IN_MOUNTS)
                 return enter_mounts(applier, error);
         if (place == APPLY_IN_NETWORK) {
@@ -158,7 +159,7 @@ static void undo_steps(Applier *applier, GArray *steps, guint n_done) {
 
                 if (!step_ops(step)->undo)
                         continue;
-                if (enter_place(applier, step_ops(step)->place, &error) >= 0) {
+                if (applier_enter(applier, step_ops(step)->place, &error) >= 0) {
                         step_ops(step)->undo(applier, step);
                         continue;
                 }
@@ -173,7 +174,7 @@ static int carry_out_step(Applier *applier, Step *step, Error *error) {
 
         if (!step_ops(step)->apply)
                 return 0;
-        r = enter_place(applier, step_ops(step)->place, error);
+        r = applier_enter(applier, step_ops(step)->place, error);
         if (r >= 0)
                 r = step_ops(step)->apply(applier, step, error);
         return plan_item_blame(step_item(step), r, error);
@@ -187,7 +188,7 @@ static int carry_out_steps(Applier *applier, GArray *steps, Error *error) {
                 if (r < 0)
                         undo_steps(applier, steps, i);
         }
-        leave_place(applier);
+        applier_leave(applier);
         return r;
 }
 

@@ -436,6 +436,20 @@ void container_leave_mounts(Container *container) {
                 abort();
 }
 
+int container_enter_monitor(Container *container, Error *error) {
+        autofd int fd = -EBADF;
+        int r;
+
+        if (container->monitor <= 0)
+                return error_setf(error, ERROR_BAD_STATE, "The sandbox has no monitor any more");
+        r = open_namespace(container->monitor, "mnt", &fd, error);
+        if (r < 0)
+                return r;
+        if (setns(fd, CLONE_NEWNS) < 0)
+                return error_set_errnof(error, errno, "Cannot enter the monitor's mount namespace");
+        return 0;
+}
+
 int container_get_network_fd(const Container *container) {
         return container->net_fd;
 }

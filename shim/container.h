@@ -60,6 +60,8 @@ int container_open_namespaces(const Container *container, const char *ret_names[
  * paths begin at our own /proc/self/fd (see apply-mount.c). */
 int container_enter_mounts(Container *container, Error *error);
 void container_leave_mounts(Container *container);
+/* The same with the monitor's, where nothing of the sandbox can look. */
+int container_enter_monitor(Container *container, Error *error);
 
 /* The same with its network namespace; nothing else changes. */
 int container_enter_network(Container *container, Error *error);
