@@ -263,12 +263,15 @@ static int run_serve(Run *run) {
 /* What goes into the request besides the options. */
 static void run_complete_request(Run *run, unsigned flags) {
         const char *term = g_getenv("TERM");
+        uint16_t rows, columns;
 
         if (!run->options->terminal) {
                 for (int fd = 0; fd < 3; fd++)
                         (void) bulkhead_request_set_fd(run->options->request, fd, fd);
         } else {
                 flags |= BULKHEAD_TERMINAL;
+                if (terminal_get_size(&rows, &columns))
+                        bulkhead_request_set_terminal_size(run->options->request, rows, columns);
                 if (term && *term && !run->options->has_term)
                         (void) bulkhead_request_set_variable(run->options->request, "TERM", term);
         }

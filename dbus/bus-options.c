@@ -157,6 +157,20 @@ static int read_terminal(sd_bus_message *message, BusRequest *request, Error *er
         return read_flag(message, &request->run->run.terminal, error);
 }
 
+static int read_size(sd_bus_message *message, uint16_t *ret, Error *error) {
+        int r = sd_bus_message_read_basic(message, SD_BUS_TYPE_UINT16, ret);
+
+        return r < 0 ? error_malformed(r, error) : 0;
+}
+
+static int read_rows(sd_bus_message *message, BusRequest *request, Error *error) {
+        return read_size(message, &request->run->run.rows, error);
+}
+
+static int read_columns(sd_bus_message *message, BusRequest *request, Error *error) {
+        return read_size(message, &request->run->run.columns, error);
+}
+
 static int read_working_directory(sd_bus_message *message, BusRequest *request, Error *error) {
         const char *path;
         int r = sd_bus_message_read(message, "s", &path);
@@ -254,6 +268,8 @@ static const BusOption run_options[] = {
         { "stdout", "h", read_stdout },
         { "stderr", "h", read_stderr },
         { "terminal", "b", read_terminal },
+        { "rows", "q", read_rows },
+        { "columns", "q", read_columns },
         { "rlimits", "a{s(tt)}", read_rlimits },
         {},
 };

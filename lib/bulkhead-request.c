@@ -16,6 +16,7 @@ struct BulkheadRequest {
         GPtrArray *labels, *variables;                            /* of char *: name, value, name, value */
         GPtrArray *mounts;                                        /* of RequestMount */
         int fds[3];                                               /* not owned; -1 = not set */
+        uint16_t rows, columns;                                   /* of the terminal; 0 = not known */
 };
 
 static const char *const fd_names[] = { "stdin", "stdout", "stderr" };
@@ -62,6 +63,12 @@ static void replace(char **string, const char *value) {
 
 BULKHEAD_EXPORT void bulkhead_request_set_flags(BulkheadRequest *request, unsigned flags) {
         request->flags = flags;
+}
+
+BULKHEAD_EXPORT void bulkhead_request_set_terminal_size(BulkheadRequest *request, uint16_t rows,
+                                                        uint16_t columns) {
+        request->rows = rows;
+        request->columns = columns;
 }
 
 BULKHEAD_EXPORT void bulkhead_request_set_name(BulkheadRequest *request, const char *name) {
@@ -233,6 +240,10 @@ static int append_process(const BulkheadRequest *request, sd_bus_message *m) {
                 r = append_string(m, "user", request->user);
         if (r >= 0)
                 r = append_flag(m, "terminal", request->flags & BULKHEAD_TERMINAL);
+        if (r >= 0 && request->flags & BULKHEAD_TERMINAL && request->rows > 0)
+                r = sd_bus_message_append(m, "{sv}", "rows", "q", request->rows);
+        if (r >= 0 && request->flags & BULKHEAD_TERMINAL && request->columns > 0)
+                r = sd_bus_message_append(m, "{sv}", "columns", "q", request->columns);
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(request->fds); i++)
                 if (request->fds[i] >= 0)
                         r = sd_bus_message_append(m, "{sv}", fd_names[i], "h", request->fds[i]);

@@ -94,6 +94,8 @@ int bulkhead_request_add_mount(BulkheadRequest *request, const char *source, con
 int bulkhead_request_set_variable(BulkheadRequest *request, const char *name, const char *value);
 void bulkhead_request_set_working_directory(BulkheadRequest *request, const char *path);
 void bulkhead_request_set_user(BulkheadRequest *request, const char *user);
+/* Of the terminal of BULKHEAD_TERMINAL, before the program starts; 0 = not known. Not used without it. */
+void bulkhead_request_set_terminal_size(BulkheadRequest *request, uint16_t rows, uint16_t columns);
 /* Standard input, output or error (@number 0 to 2); else /dev/null. @fd stays the caller's and open until the
  * call is made; -1 unsets. -EINVAL for other numbers. */
 int bulkhead_request_set_fd(BulkheadRequest *request, int number, int fd);

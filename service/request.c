@@ -295,5 +295,8 @@ int run_request_check(const RunRequest *request, Error *error) {
                 if (request->fds[i] >= 0)
                         return error_setf(error, ERROR_INVALID_ARGS,
                                           "Options '%s' and 'terminal' do not go together", stream_names[i]);
+        if (!request->run.terminal && (request->run.rows > 0 || request->run.columns > 0))
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "Options 'rows' and 'columns' are of a terminal, and need option 'terminal'");
         return 0;
 }

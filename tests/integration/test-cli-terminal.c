@@ -207,7 +207,7 @@ static void shell_start(Tty *tty, const TestService *service) {
         tty_expect(tty, "ready> ");
 }
 
-/* The size is told after the program has started, and a change by a signal: not at once. */
+/* A change of the size is told by a signal: not at once. */
 static void expect_size(Tty *tty, const char *size) {
         for (unsigned i = 0; i < SIZE_TRIES; i++) {
                 g_autofree char *line = g_strdup_printf("size is %s.", size);
@@ -220,6 +220,17 @@ static void expect_size(Tty *tty, const char *size) {
                 (void) g_usleep(50 * 1000);
         }
         fail_msg("The size is not %s: %s", size, tty->seen->str);
+}
+
+/* Known before the program starts: one that looks at once, and only once, sees it. */
+static void test_window_size_from_the_start(void **state) {
+        for (int i = 0; i < 5; i++) {
+                g_auto(Tty) tty = { .fd = -1 };
+
+                tty_start(&tty, *state, 41, 132, TEST_STRV("run", "-T", "--", "stty", "size"));
+                assert_int_equal(tty_finish(&tty), 0);
+                assert_string_equal(tty.seen->str, "41 132\r\n");
+        }
 }
 
 static void test_window_size(void **state) {
@@ -339,6 +350,7 @@ int main(void) {
                 test_case(test_all_of_much_output),
                 test_case(test_status_and_variables),
                 test_case(test_without_a_terminal_of_ours),
+                test_case(test_window_size_from_the_start),
                 test_case(test_window_size),
                 test_case(test_ctrl_c_is_for_the_program),
                 test_case(test_job_control),

@@ -142,6 +142,25 @@ static void test_who_leaves_hangs_up(void **state G_GNUC_UNUSED) {
         assert_int_equal(exit->status, 1 /* SIGHUP */);
 }
 
+/* The program finds the size that was asked for, however early it looks. */
+static void test_size_from_the_start(void **state G_GNUC_UNUSED) {
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_auto(TestProgram) program = { NULL };
+        g_autofree char *output = NULL;
+        TestRequest request = { .argv = TEST_STRV("stty", "size"), .terminal = true, .rows = 65535, .columns = 7 };
+
+        test_expect_ok(test_client_run(client, sandbox, &request, &program, &error), &error, "Run");
+        wait_for(&program);
+
+        autofd int fd = open_terminal_well(&program);
+
+        output = test_client_read_all(client, fd, 5 * TEST_USEC_PER_SEC);
+        assert_string_equal(output, "65535 7\r\n");
+        request.terminal = false;
+        test_expect_error(test_client_run(client, sandbox, &request, NULL, &error), &error, TEST_INVALID_ARGS,
+                          "'terminal'");
+}
+
 static void test_refused(void **state G_GNUC_UNUSED) {
         sd_bus_error errors[6] = { SD_BUS_ERROR_NULL };
         g_auto(TestProgram) program = { NULL }, plain = { NULL };
@@ -275,6 +294,7 @@ int main(void) {
                 terminal_case(test_output_of_a_launch),
                 terminal_case(test_input_and_size),
                 terminal_case(test_who_leaves_hangs_up),
+                terminal_case(test_size_from_the_start),
                 terminal_case(test_refused),
                 terminal_case(test_descriptors_of_a_thousand_runs),
                 cmocka_unit_test(test_nothing_is_left),
