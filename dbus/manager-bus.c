@@ -116,8 +116,14 @@ static int launch(BusCall *call, BusRequest *request, Error *error) {
         return 0;
 }
 
-static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
-        Bus *bus = userdata;
+/* The rest of the arguments: options, or for @with only capabilities. */
+static int read_launch(sd_bus_message *message, BusRequest *request, bool with, Error *error) {
+        if (!with)
+                return bus_options_read(message, request, error);
+        return bus_read_strings(message, &request->sandbox->capabilities, error);
+}
+
+static int launch_asked(sd_bus_message *message, Bus *bus, bool with, sd_bus_error *ret_error) {
         g_auto(Error) error = ERROR_NULL;
         g_auto(BusRequest) request = { 0 };
         g_auto(GStrv) argv = NULL;
@@ -137,7 +143,7 @@ static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *
         if (r >= 0)
                 r = run_request_set_argv(request.run, argv, &error);
         if (r >= 0)
-                r = bus_options_read(message, &request, &error);
+                r = read_launch(message, &request, with, &error);
         if (r < 0)
                 return bus_error_set(ret_error, &error);
         call = bus_call_new(bus, message, caller->uid);
@@ -147,6 +153,14 @@ static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *
                 return bus_error_set(ret_error, &error);
         (void) g_steal_pointer(&call);
         return 1;
+}
+
+static int method_launch(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        return launch_asked(message, userdata, false, ret_error);
+}
+
+static int method_launch_with(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
+        return launch_asked(message, userdata, true, ret_error);
 }
 
 /* ---- looking ---- */
@@ -443,6 +457,9 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Launch", SD_BUS_ARGS("s", name, "as", argv, "a{sv}", options),
                                 SD_BUS_RESULT("o", sandbox, "o", process, "u", pid), method_launch,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("LaunchWith", SD_BUS_ARGS("s", name, "as", argv, "as", capabilities),
+                                SD_BUS_RESULT("o", sandbox, "o", process, "u", pid), method_launch_with,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetSandbox", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", sandbox),
                                 method_get_sandbox, SD_BUS_VTABLE_UNPRIVILEGED),
