@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Around the filter: other word sizes, other numbers for the same calls, requests with more bits than are compared;
- * and what a terminal can be made to do
+ * Around the filter: other word sizes, other numbers for the same calls, requests with more bits than are
+ * compared; and what a terminal can be made to do
  */
 #include <fcntl.h>
 #include <linux/keyctl.h>
@@ -20,11 +20,17 @@
 
 #include "tests/attacks/probe.h"
 
-#define TIOC_LINUX     0x541C
-#define TIOC_CONS      0x541D
-#define TIOC_SETD      0x5423
-#define HIGH_WORD      (1UL << 32)
-#define X32_BIT        0x40000000UL
+#define TIOC_LINUX 0x541C
+#define TIOC_CONS  0x541D
+#define TIOC_SETD  0x5423
+#define HIGH_WORD  (1UL << 32)
+#define X32_BIT    0x40000000UL
+
+/* ENOSPC is how user.max_user_namespaces = 0 refuses. */
+static void forgive_limit(Result *result) {
+        if (result->errnum == ENOSPC)
+                result->outcome = OUTCOME_REFUSED;
+}
 
 /* ---- terminals ---- */
 
@@ -34,7 +40,8 @@ static int open_terminal(void) {
         unsigned number;
         char path[64];
 
-        if (controller < 0 || ioctl(controller, TIOCSPTLCK, &unlock) < 0 || ioctl(controller, TIOCGPTN, &number) < 0)
+        if (controller < 0 || ioctl(controller, TIOCSPTLCK, &unlock) < 0 ||
+            ioctl(controller, TIOCGPTN, &number) < 0)
                 return -1;
         (void) snprintf(path, sizeof path, "/dev/pts/%u", number);
         (void) setsid();
@@ -50,9 +57,10 @@ static void run_terminal(const Attack *attack, Result *result) {
                 result_set(result, OUTCOME_BROKEN, errno, "cannot open a terminal: %s", strerror(errno));
                 return;
         }
-        result_judge(result, syscall(SYS_ioctl, fd, attack->arguments[0],
-                                     (attack->arguments[0] & 0xffffffff) == TIOC_SETD ? (void *) &line_discipline
-                                                                                     : (void *) &byte));
+        result_judge(result,
+                     syscall(SYS_ioctl, fd, attack->arguments[0],
+                             (attack->arguments[0] & 0xffffffff) == TIOC_SETD ? (void *) &line_discipline
+                                                                              : (void *) &byte));
         if (result->errnum == EIO && (attack->arguments[0] & 0xffffffff) == TIOCSTI)
                 result->outcome = OUTCOME_ABSENT; /* dev.tty.legacy_tiocsti is 0 */
 }
@@ -95,6 +103,7 @@ static void run_i386(const Attack *attack, Result *result) {
         r = call_i386(attack->number, first, attack->arguments[1], attack->arguments[2]);
         errno = r < 0 ? (int) -r : 0;
         result_judge(result, r < 0 ? -1 : r);
+        forgive_limit(result);
 }
 
 static void run_i386_setid(const Attack *attack, Result *result) {
@@ -120,9 +129,11 @@ static void run_i386_setid(const Attack *attack, Result *result) {
 
 static void run_x32(const Attack *attack, Result *result) {
         const unsigned long *a = attack->arguments;
-        long r = syscall((long) ((unsigned long) attack->number | X32_BIT), a[0], a[1], a[2], a[3], a[4], a[5]);
+        long r = syscall((long) ((unsigned long) attack->number | X32_BIT), a[0], a[1], a[2], a[3], a[4],
+                         a[5]);
 
         result_judge(result, r);
+        forgive_limit(result);
 }
 
 /* A page of the kernel's, at one place in every process: its calls are the filter's business too. */
@@ -149,7 +160,9 @@ static void run_i386(const Attack *attack, Result *result) {
 static void run_wide_number(const Attack *attack, Result *result) {
         const unsigned long *a = attack->arguments;
 
-        result_judge(result, syscall((long) ((unsigned long) attack->number | HIGH_WORD), a[0], a[1], a[2], a[3], a[4]));
+        result_judge(result, syscall((long) ((unsigned long) attack->number | HIGH_WORD), a[0], a[1], a[2],
+                                     a[3], a[4]));
+        forgive_limit(result);
 }
 
 /* Flags with bits set above those that the kernel looks at. */
@@ -159,6 +172,7 @@ static void run_wide_flags(const Attack *attack, Result *result) {
         if (pid == 0)
                 _exit(EXIT_SUCCESS);
         result_judge(result, pid);
+        forgive_limit(result);
 }
 
 /* Modes whose upper half the kernel cuts off. */
@@ -170,24 +184,37 @@ static void run_wide_mode(const Attack *attack, Result *result) {
 
         result_judge(result, r);
         if (r >= 0 && fstat(fd, &status) == 0)
-                result_set(result, status.st_mode & (S_ISUID | S_ISGID) ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0, "mode %o",
-                           status.st_mode & 07777);
+                result_set(result, status.st_mode & (S_ISUID | S_ISGID) ? OUTCOME_THROUGH : OUTCOME_REFUSED,
+                           0, "mode %o", status.st_mode & 07777);
         (void) unlink(path);
 }
 
-#define TERMINAL(id_, what_, request) \
-        { .id = "terminal." id_, .wall = "seccomp", .what = what_, .run = run_terminal, .arguments = { request } }
-#define I386(id_, what_, number_, path_, ...)                                                                     \
-        { .id = "i386." id_, .wall = "seccomp", .what = "32-bit call: " what_, .run = run_i386, .number = number_, \
-          .path = path_, .arguments = { __VA_ARGS__ } }
-#define X32(id_, what_, number_, ...)                                                                          \
-        { .id = "x32." id_, .wall = "seccomp", .what = "x32 call: " what_, .run = run_x32, .number = number_, \
-          .arguments = { __VA_ARGS__ } }
+#define TERMINAL(id_, what_, request)                                                                        \
+        {                                                                                                    \
+                .id = "terminal." id_, .wall = "seccomp", .what = what_, .run = run_terminal, .arguments = { \
+                        request                                                                              \
+                }                                                                                            \
+        }
+#define I386(id_, what_, number_, path_, ...)                                                                \
+        {                                                                                                    \
+                .id = "i386." id_, .wall = "seccomp", .what = "32-bit call: " what_, .run = run_i386,        \
+                .number = number_, .path = path_, .arguments = {                                             \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
+#define X32(id_, what_, number_, ...)                                                                        \
+        {                                                                                                    \
+                .id = "x32." id_, .wall = "seccomp", .what = "x32 call: " what_, .run = run_x32,             \
+                .number = number_, .arguments = {                                                            \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
 
 static const Attack attacks[] = {
         TERMINAL("inject", "type into a terminal", TIOCSTI),
         TERMINAL("inject-high", "type into a terminal, with a bit above 32", TIOCSTI | HIGH_WORD),
-        TERMINAL("inject-high-all", "type into a terminal, with all bits above 32", TIOCSTI | 0xffffffff00000000UL),
+        TERMINAL("inject-high-all", "type into a terminal, with all bits above 32",
+                 TIOCSTI | 0xffffffff00000000UL),
         TERMINAL("linux", "paste into a console", TIOC_LINUX),
         TERMINAL("linux-high", "paste into a console, with a bit above 32", TIOC_LINUX | HIGH_WORD),
         TERMINAL("console", "take the console's output", TIOC_CONS),
@@ -208,11 +235,12 @@ static const Attack attacks[] = {
         X32("keyctl", "keyctl", SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0),
         X32("unshare", "unshare", SYS_unshare, CLONE_NEWUSER),
         X32("ptrace", "ptrace, by its x32 number", 521, 0x4206, 1, 0),
-        { "abi.wide-keyctl", "seccomp", "keyctl, with a bit above 32 in its number", run_wide_number, .number = SYS_keyctl,
-          .arguments = { KEYCTL_JOIN_SESSION_KEYRING } },
-        { "abi.wide-unshare", "seccomp", "unshare, with a bit above 32 in its number", run_wide_number, .number = SYS_unshare,
-          .arguments = { CLONE_NEWUSER } },
-        { "abi.wide-clone", "seccomp", "clone, with flags above 32 bits", run_wide_flags, .number = CLONE_NEWUSER },
+        { "abi.wide-keyctl", "seccomp", "keyctl, with a bit above 32 in its number", run_wide_number,
+          .number = SYS_keyctl, .arguments = { KEYCTL_JOIN_SESSION_KEYRING } },
+        { "abi.wide-unshare", "seccomp", "unshare, with a bit above 32 in its number", run_wide_number,
+          .number = SYS_unshare, .arguments = { CLONE_NEWUSER } },
+        { "abi.wide-clone", "seccomp", "clone, with flags above 32 bits", run_wide_flags,
+          .number = CLONE_NEWUSER },
         { "abi.wide-mode", "seccomp", "a set-uid bit in a mode of more than 16 bits", run_wide_mode,
           .arguments = { 04755 | 0xffff0000UL } },
         { "abi.wide-mode-high", "seccomp", "a set-uid bit in a mode of more than 32 bits", run_wide_mode,

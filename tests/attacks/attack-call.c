@@ -23,7 +23,7 @@
 #include "tests/attacks/probe.h"
 
 /* Newer than the headers of the oldest supported system; unlike older ones the same on all architectures. */
-#define NR_quotactl_fd      443
+#define NR_quotactl_fd       443
 #define NR_lsm_set_self_attr 460
 
 #define UFFD_USER_MODE_ONLY 1
@@ -33,8 +33,9 @@
 /* ---- those that need more than numbers ---- */
 
 static void run_bpf_map(const Attack *attack, Result *result) {
-        union bpf_attr attributes = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4,
-                                      .max_entries = 1 };
+        union bpf_attr attributes = {
+                .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1
+        };
 
         (void) attack;
         result_judge(result, syscall(SYS_bpf, BPF_MAP_CREATE, &attributes, sizeof attributes));
@@ -45,8 +46,10 @@ static void run_bpf_program(const Attack *attack, Result *result) {
                 { .code = BPF_ALU64 | BPF_MOV | BPF_K }, /* r0 = 0 */
                 { .code = BPF_JMP | BPF_EXIT },
         };
-        union bpf_attr attributes = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER, .insn_cnt = 2,
-                                      .insns = POINTER(program), .license = POINTER("GPL") };
+        union bpf_attr attributes = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+                                      .insn_cnt = 2,
+                                      .insns = POINTER(program),
+                                      .license = POINTER("GPL") };
 
         (void) attack;
         result_judge(result, syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes));
@@ -61,9 +64,12 @@ static void run_bpf_next_id(const Attack *attack, Result *result) {
 
 /* attack->number: the process, -1 = all of processor 0. */
 static void run_perf(const Attack *attack, Result *result) {
-        struct perf_event_attr attributes = { .type = PERF_TYPE_SOFTWARE, .size = sizeof attributes,
-                                              .config = PERF_COUNT_SW_CPU_CLOCK, .disabled = 1,
-                                              .exclude_kernel = 1, .exclude_hv = 1 };
+        struct perf_event_attr attributes = { .type = PERF_TYPE_SOFTWARE,
+                                              .size = sizeof attributes,
+                                              .config = PERF_COUNT_SW_CPU_CLOCK,
+                                              .disabled = 1,
+                                              .exclude_kernel = 1,
+                                              .exclude_hv = 1 };
 
         result_judge(result, syscall(SYS_perf_event_open, &attributes, attack->number,
                                      attack->number < 0 ? 0 : -1, -1, 0));
@@ -95,8 +101,9 @@ static void run_settimeofday(const Attack *attack, Result *result) {
 static void run_adjtimex(const Attack *attack, Result *result) {
         struct timex tick = { .modes = ADJ_TICK, .tick = 10000 };
 
-        result_judge(result, attack->number == SYS_adjtimex ? syscall(SYS_adjtimex, &tick)
-                                                            : syscall(SYS_clock_adjtime, CLOCK_REALTIME, &tick));
+        result_judge(result, attack->number == SYS_adjtimex
+                                     ? syscall(SYS_adjtimex, &tick)
+                                     : syscall(SYS_clock_adjtime, CLOCK_REALTIME, &tick));
 }
 
 static void run_name(const Attack *attack, Result *result) {
@@ -140,8 +147,13 @@ static void run_open_by_handle(const Attack *attack, Result *result) {
         result_judge(result, open_by_handle_at(fd, &handle.handle, O_RDONLY));
 }
 
-#define KERNEL(id_, what_, number_, ...) \
-        { .id = id_, .wall = "seccomp", .what = what_, .run = run_call, .number = number_, .arguments = { __VA_ARGS__ } }
+#define KERNEL(id_, what_, number_, ...)                                                                     \
+        {                                                                                                    \
+                .id = id_, .wall = "seccomp", .what = what_, .run = run_call, .number = number_,             \
+                .arguments = {                                                                               \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
 
 static const Attack attacks[] = {
         { "bpf.map", "seccomp", "make a BPF map", run_bpf_map },
@@ -161,7 +173,8 @@ static const Attack attacks[] = {
 #endif
         KERNEL("module.init", "load a kernel module", SYS_init_module, 0, 0, POINTER("")),
         KERNEL("module.finit", "load a kernel module from a file", SYS_finit_module, -1UL, POINTER(""), 0),
-        KERNEL("module.delete", "unload a kernel module", SYS_delete_module, POINTER("bulkhead-none"), O_NONBLOCK),
+        KERNEL("module.delete", "unload a kernel module", SYS_delete_module, POINTER("bulkhead-none"),
+               O_NONBLOCK),
         { "clock.settime", "seccomp", "set the clock", run_clock_settime, .number = CLOCK_REALTIME },
         { "clock.settimeofday", "seccomp", "set the clock the old way", run_settimeofday },
         { "clock.adjtimex", "seccomp", "change the clock's tick", run_adjtimex, .number = SYS_adjtimex },
@@ -170,13 +183,15 @@ static const Attack attacks[] = {
         { "name.domain", "seccomp", "set the domain name", run_name, .number = SYS_setdomainname },
         KERNEL("swap.on", "add swap", SYS_swapon, POINTER("/nonexistent"), 0),
         KERNEL("swap.off", "take swap away", SYS_swapoff, POINTER("/nonexistent")),
-        KERNEL("quota.sync", "write the quotas of all file systems", SYS_quotactl, QCMD(Q_SYNC, USRQUOTA), 0, 0, 0),
-        KERNEL("quota.fd", "ask for quotas by descriptor", NR_quotactl_fd, -1UL, QCMD(Q_GETFMT, USRQUOTA), 0, 0),
+        KERNEL("quota.sync", "write the quotas of all file systems", SYS_quotactl, QCMD(Q_SYNC, USRQUOTA), 0,
+               0, 0),
+        KERNEL("quota.fd", "ask for quotas by descriptor", NR_quotactl_fd, -1UL, QCMD(Q_GETFMT, USRQUOTA), 0,
+               0),
         KERNEL("syslog.size", "ask how large the kernel's log is", SYS_syslog, 10, 0, 0),
         KERNEL("syslog.clear", "switch off the kernel's messages", SYS_syslog, 6, 0, 0),
         KERNEL("acct.off", "switch off process accounting", SYS_acct, 0),
-        KERNEL("reboot.cad", "change what Ctrl-Alt-Del does", SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
-               LINUX_REBOOT_CMD_CAD_OFF, 0),
+        KERNEL("reboot.cad", "change what Ctrl-Alt-Del does", SYS_reboot, LINUX_REBOOT_MAGIC1,
+               LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_CAD_OFF, 0),
 #ifdef SYS_iopl
         KERNEL("port.iopl", "use all I/O ports", SYS_iopl, 3),
         KERNEL("port.ioperm", "use one I/O port", SYS_ioperm, 0x80, 1, 1),
@@ -194,8 +209,10 @@ static const Attack attacks[] = {
         KERNEL("key.persistent", "look at another user's keyring", SYS_keyctl, KEYCTL_GET_PERSISTENT, 0,
                (unsigned long) KEY_SPEC_PROCESS_KEYRING),
         { "key.inherited", "keyring", "find a key of who started the service", run_key_search },
-        KERNEL("fanotify.init", "watch file systems", SYS_fanotify_init, FAN_CLASS_NOTIF | FAN_REPORT_FID, O_RDONLY),
-        KERNEL("fanotify.content", "decide on other processes' opens", SYS_fanotify_init, FAN_CLASS_CONTENT, O_RDONLY),
+        KERNEL("fanotify.init", "watch file systems", SYS_fanotify_init, FAN_CLASS_NOTIF | FAN_REPORT_FID,
+               O_RDONLY),
+        KERNEL("fanotify.content", "decide on other processes' opens", SYS_fanotify_init, FAN_CLASS_CONTENT,
+               O_RDONLY),
         { "handle.open", "seccomp", "open a file by handle, past all folders", run_open_by_handle },
         KERNEL("lsm.set", "change the security label", NR_lsm_set_self_attr, 100, 0, 0, 0),
 #ifdef SYS_lookup_dcookie

@@ -94,8 +94,8 @@ static long change_mode(Way way, int fd, const char *path, mode_t mode) {
         }
 }
 
-/* attack->number: the way; arguments[0]: the bit; path: the variable with the folder, or NULL for /tmp. What counts
- * is the mode that comes out. */
+/* attack->number: the way; arguments[0]: the bit; path: the variable with the folder, or NULL for /tmp. What
+ * counts is the mode that comes out. */
 static void run_setid_bit(const Attack *attack, Result *result) {
         const char *folder = attack->path ? given(result, attack->path) : "/tmp";
         Way way = (Way) attack->number;
@@ -110,7 +110,8 @@ static void run_setid_bit(const Attack *attack, Result *result) {
         (void) umask(0);
         fd = make_file(folder, path);
         if (fd < 0) {
-                result_set(result, OUTCOME_BROKEN, errno, "cannot make a file in %s: %s", folder, strerror(errno));
+                result_set(result, OUTCOME_BROKEN, errno, "cannot make a file in %s: %s", folder,
+                           strerror(errno));
                 return;
         }
         if (way <= WAY_FCHMODAT2)
@@ -120,15 +121,16 @@ static void run_setid_bit(const Attack *attack, Result *result) {
                 fd = (int) r;
         } else {
                 (void) unlink(path);
-                r = way <= WAY_CREAT ? make_by_open(way, path, 0755 | bit) : make_by_node(way, path, 0755 | bit);
+                r = way <= WAY_CREAT ? make_by_open(way, path, 0755 | bit)
+                                     : make_by_node(way, path, 0755 | bit);
         }
         result_judge(result, r);
         if (r >= 0) {
                 if (way == WAY_TMPFILE ? fstat(fd, &status) < 0 : stat(path, &status) < 0)
                         result_set(result, OUTCOME_BROKEN, errno, "%s", strerror(errno));
                 else
-                        result_set(result, status.st_mode & bit ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0, "mode %o",
-                                   status.st_mode & 07777);
+                        result_set(result, status.st_mode & bit ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0,
+                                   "mode %o", status.st_mode & 07777);
         } else if (errno == ENOTDIR || errno == EISDIR)
                 result_set(result, OUTCOME_BROKEN, errno, "%s", strerror(errno));
         (void) (unlink(path) < 0 && rmdir(path) < 0);
@@ -170,7 +172,8 @@ static void run_mknod(const Attack *attack, Result *result) {
         const unsigned long *a = attack->arguments;
 
         (void) unlink("/tmp/probe-node");
-        result_judge(result, syscall(SYS_mknodat, AT_FDCWD, "/tmp/probe-node", a[0] | 0666, makedev((unsigned) a[1], (unsigned) a[2])));
+        result_judge(result, syscall(SYS_mknodat, AT_FDCWD, "/tmp/probe-node", a[0] | 0666,
+                                     makedev((unsigned) a[1], (unsigned) a[2])));
         (void) unlink("/tmp/probe-node");
 }
 
@@ -181,7 +184,8 @@ static bool is_harmless(dev_t device) {
                 if (device == makedev(1, memory[i]))
                         return true;
         /* tty and ptmx, and the terminals of our own devpts. */
-        return device == makedev(5, 0) || device == makedev(5, 2) || (major(device) >= 136 && major(device) <= 143);
+        return device == makedev(5, 0) || device == makedev(5, 2) ||
+               (major(device) >= 136 && major(device) <= 143);
 }
 
 static unsigned n_nodes, n_open;
@@ -195,7 +199,8 @@ static int look_at_node(const char *path, const struct stat *status, int type, s
         if (S_ISCHR(status->st_mode) && is_harmless(status->st_rdev))
                 return 0;
         n_nodes++;
-        if (open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) >= 0 || open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) >= 0 ||
+        if (open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) >= 0 ||
+            open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) >= 0 ||
             (errno != EPERM && errno != EACCES && errno != EROFS)) {
                 n_open++;
                 (void) snprintf(node_seen, sizeof node_seen, "%s opens", path);
@@ -227,7 +232,8 @@ static void run_device(const Attack *attack, Result *result) {
 
 static void run_hard_link(const Attack *attack, Result *result) {
         (void) unlink("/tmp/probe-link");
-        result_judge_path(result, linkat(AT_FDCWD, attack->path, AT_FDCWD, "/tmp/probe-link", AT_SYMLINK_FOLLOW));
+        result_judge_path(result,
+                          linkat(AT_FDCWD, attack->path, AT_FDCWD, "/tmp/probe-link", AT_SYMLINK_FOLLOW));
         if (result->outcome == OUTCOME_THROUGH && result->errnum == EXDEV)
                 result->outcome = OUTCOME_REFUSED; /* the mount is the wall */
         (void) unlink("/tmp/probe-link");
@@ -258,7 +264,8 @@ static void run_hidden(const Attack *attack, Result *result) {
 
                 for (struct dirent *entry; folder && (entry = readdir(folder));)
                         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                                result_set(result, OUTCOME_THROUGH, 0, "%.60s has %.60s", path, entry->d_name);
+                                result_set(result, OUTCOME_THROUGH, 0, "%.60s has %.60s", path,
+                                           entry->d_name);
                 n_folders += folder != NULL;
                 if (folder)
                         (void) closedir(folder);
@@ -296,16 +303,36 @@ static void run_accounts(const Attack *attack, Result *result) {
         result_set(result, n > 6 ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0, "%u lines", n);
 }
 
-#define BIT(name, way)                                                                                           \
-        { .id = "setuid." name, .wall = "seccomp", .what = "put a set-uid bit: " name, .run = run_setid_bit,     \
-          .number = way, .arguments = { S_ISUID } },                                                             \
-        { .id = "setgid." name, .wall = "seccomp", .what = "put a set-gid bit: " name, .run = run_setid_bit,     \
-          .number = way, .arguments = { S_ISGID } },                                                             \
-        { .id = "grant.setuid-" name, .wall = "seccomp", .what = "put a set-uid bit in a granted folder: " name, \
-          .run = run_setid_bit, .path = "WRITABLE", .number = way, .arguments = { S_ISUID } }
-#define NODE(name, type, major_, minor_) \
-        { .id = "mknod." name, .wall = "privileges", .what = "make a device node: " name, .run = run_mknod, .arguments = { type, major_, minor_ } }
-#define DEVICE(name) \
+#define BIT(name, way)                                                                                       \
+        { .id = "setuid." name,                                                                              \
+          .wall = "seccomp",                                                                                 \
+          .what = "put a set-uid bit: " name,                                                                \
+          .run = run_setid_bit,                                                                              \
+          .number = way,                                                                                     \
+          .arguments = { S_ISUID } },                                                                        \
+                { .id = "setgid." name,                                                                      \
+                  .wall = "seccomp",                                                                         \
+                  .what = "put a set-gid bit: " name,                                                        \
+                  .run = run_setid_bit,                                                                      \
+                  .number = way,                                                                             \
+                  .arguments = { S_ISGID } },                                                                \
+        {                                                                                                    \
+                .id = "grant.setuid-" name, .wall = "seccomp",                                               \
+                .what = "put a set-uid bit in a granted folder: " name, .run = run_setid_bit,                \
+                .path = "WRITABLE", .number = way, .arguments = {                                            \
+                        S_ISUID                                                                              \
+                }                                                                                            \
+        }
+#define NODE(name, type, major_, minor_)                                                                     \
+        {                                                                                                    \
+                .id = "mknod." name, .wall = "privileges", .what = "make a device node: " name,              \
+                .run = run_mknod, .arguments = {                                                             \
+                        type,                                                                                \
+                        major_,                                                                              \
+                        minor_                                                                               \
+                }                                                                                            \
+        }
+#define DEVICE(name)                                                                                         \
         { "device." name, "devices", "open /dev/" name, run_device, .path = "/dev/" name }
 
 static const Attack attacks[] = {
@@ -336,7 +363,8 @@ static const Attack attacks[] = {
         NODE("vda", S_IFBLK, 254, 0),
         NODE("loop0", S_IFBLK, 7, 0),
         { "device.visible", "dev", "find device nodes in /dev that are not for everybody", run_dev_nodes },
-        { "device.opens", "devices", "open any device node in /dev that is not for everybody", run_dev_nodes, .number = 1 },
+        { "device.opens", "devices", "open any device node in /dev that is not for everybody", run_dev_nodes,
+          .number = 1 },
         { "device.elsewhere", "devices", "open a device node outside /dev", run_root_nodes },
         DEVICE("mem"),
         DEVICE("kmem"),
@@ -374,13 +402,15 @@ static const Attack attacks[] = {
         { "write.usr-bin", "mounts", "write to /usr/bin", run_write, .path = "/usr/bin" },
         { "write.usr-games", "mounts", "write to /usr/games", run_write, .path = "/usr/games" },
         { "write.lib", "mounts", "write to /lib", run_write, .path = "/lib" },
-        { "write.alternatives", "mounts", "write to /etc/alternatives", run_write, .path = "/etc/alternatives" },
+        { "write.alternatives", "mounts", "write to /etc/alternatives", run_write,
+          .path = "/etc/alternatives" },
         { "write.proc-sys", "masks", "make a file in /proc/sys", run_write, .path = "/proc/sys" },
         { "write.sys", "mounts", "write to /sys", run_write, .path = "/sys" },
         { "grant.write", "mounts", "write to what was granted for reading", run_write, .path = "READABLE" },
         { "host.path", "mounts", "see a file of the host by its path", run_host_path, .path = "HOST_FILE" },
         { "host.runtime", "mounts", "see the service's runtime folder", run_host_path, .path = "RUNTIME" },
-        { "host.neighbour", "mounts", "see a file of another sandbox", run_host_path, .path = "NEIGHBOUR_FILE" },
+        { "host.neighbour", "mounts", "see a file of another sandbox", run_host_path,
+          .path = "NEIGHBOUR_FILE" },
         { "host.hidden", "hide", "read folders that the template hides", run_hidden },
         { "host.passwd", "mounts", "read the host's accounts", run_accounts, .path = "/etc/passwd" },
         { "host.group", "mounts", "read the host's groups", run_accounts, .path = "/etc/group" },

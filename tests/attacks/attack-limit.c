@@ -2,7 +2,8 @@
 /*
  * Taking more than our share: processes, memory in all its forms, descriptors, files
  *
- * Each stops a little above what the default template allows, so that it does no harm where there is no limit.
+ * Each stops a little above what the default template allows, so that it does no harm where there is no
+ * limit.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -25,9 +26,9 @@
 
 #include "tests/attacks/probe.h"
 
-#define TASKS_BEYOND  320               /* the default is 256 */
-#define MEMORY_BEYOND (640UL << 20)     /* 512 MiB */
-#define FILES_BEYOND  (160UL << 20)     /* 100 MiB */
+#define TASKS_BEYOND  320           /* the default is 256 */
+#define MEMORY_BEYOND (640UL << 20) /* 512 MiB */
+#define FILES_BEYOND  (160UL << 20) /* 100 MiB */
 #define FDS_BEYOND    (1 << 20)
 #define CHUNK         (1UL << 20)
 
@@ -160,11 +161,16 @@ static void run_memory(const Attack *attack, Result *result) {
         pid_t pid;
 
         memset(chunk, 'x', sizeof chunk);
+        result->may_die = true;
         if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
                 result_set(result, OUTCOME_BROKEN, errno, "%s", strerror(errno));
                 return;
         }
         if (pid == 0) {
+                int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+                /* It, and not the probe, is what the OOM killer shall choose. */
+                (void) !write(fd, "1000", 4);
                 taken = take();
                 _exit(write(fds[1], &taken, sizeof taken) == sizeof taken ? EXIT_SUCCESS : EXIT_FAILURE);
         }
@@ -174,8 +180,8 @@ static void run_memory(const Attack *attack, Result *result) {
         if (WIFSIGNALED(status))
                 result_set(result, OUTCOME_REFUSED, 0, "killed by signal %d", WTERMSIG(status));
         else
-                result_set(result, taken >= (long) MEMORY_BEYOND ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0, "%ld MiB",
-                           taken >> 20);
+                result_set(result, taken >= (long) MEMORY_BEYOND ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0,
+                           "%ld MiB", taken >> 20);
 }
 
 /* ---- files and descriptors ---- */
@@ -193,7 +199,8 @@ static void run_fill(const Attack *attack, Result *result) {
         (void) unlink(path);
         result->may_die = true;
         n = fill(fd, FILES_BEYOND);
-        result_set(result, n >= (long) FILES_BEYOND ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0, "%ld MiB", n >> 20);
+        result_set(result, n >= (long) FILES_BEYOND ? OUTCOME_THROUGH : OUTCOME_REFUSED, 0, "%ld MiB",
+                   n >> 20);
 }
 
 static void run_descriptors(const Attack *attack, Result *result) {
@@ -235,8 +242,13 @@ static void run_file_size(const Attack *attack, Result *result) {
                 result_set(result, OUTCOME_THROUGH, 0, "a terabyte");
 }
 
-#define MEMORY(id_, what_, take) \
-        { .id = "limit.memory-" id_, .wall = "limits", .what = what_, .run = run_memory, .arguments = { (unsigned long) (take) } }
+#define MEMORY(id_, what_, take)                                                                             \
+        {                                                                                                    \
+                .id = "limit.memory-" id_, .wall = "limits", .what = what_, .run = run_memory,               \
+                .arguments = {                                                                               \
+                        (unsigned long) (take)                                                               \
+                }                                                                                            \
+        }
 
 static const Attack attacks[] = {
         { "limit.processes", "limits", "a fork bomb", run_fork_bomb },

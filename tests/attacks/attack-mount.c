@@ -48,7 +48,9 @@ static bool parse_line(char *line, MountLine *ret) {
                         return false;
         }
         dash += 3;
-        *ret = (MountLine){ .target = fields[4], .options = fields[5], .tags = rest ?: "", .type = strsep(&dash, " ") };
+        *ret = (MountLine){
+                .target = fields[4], .options = fields[5], .tags = rest ?: "", .type = strsep(&dash, " ")
+        };
         return true;
 }
 
@@ -66,11 +68,13 @@ static bool is_device(const MountLine *line) {
         struct stat status;
 
         return strcmp(line->type, "devpts") == 0 ||
-               (strncmp(line->target, "/dev/", 5) == 0 && stat(line->target, &status) == 0 && S_ISCHR(status.st_mode));
+               (strncmp(line->target, "/dev/", 5) == 0 && stat(line->target, &status) == 0 &&
+                S_ISCHR(status.st_mode));
 }
 
 static bool lacks_flags(const MountLine *line) {
-        return !has_option(line->options, "nosuid") || (!has_option(line->options, "nodev") && !is_device(line));
+        return !has_option(line->options, "nosuid") ||
+               (!has_option(line->options, "nodev") && !is_device(line));
 }
 
 /* A slave would show what the host mounts later. */
@@ -83,12 +87,14 @@ static bool is_cgroup(const MountLine *line) {
 }
 
 static bool is_disk_or_debug(const MountLine *line) {
-        static const char *const types[] = { "debugfs", "tracefs", "securityfs", "devtmpfs", "bpf", "pstore",
-                                             "efivarfs", "configfs", "fusectl", "binfmt_misc", "selinuxfs" };
+        static const char *const types[] = { "debugfs", "tracefs",     "securityfs", "devtmpfs",
+                                             "bpf",     "pstore",      "efivarfs",   "configfs",
+                                             "fusectl", "binfmt_misc", "selinuxfs" };
         struct stat status;
 
         /* A single device node is the host's, of its devtmpfs. */
-        if (strcmp(line->type, "devtmpfs") == 0 && stat(line->target, &status) == 0 && S_ISCHR(status.st_mode))
+        if (strcmp(line->type, "devtmpfs") == 0 && stat(line->target, &status) == 0 &&
+            S_ISCHR(status.st_mode))
                 return false;
         for (size_t i = 0; i < sizeof types / sizeof *types; i++)
                 if (strcmp(line->type, types[i]) == 0)
@@ -111,8 +117,8 @@ static void look_at_mounts(Result *result, bool (*is_bad)(const MountLine *line)
                 MountLine mount;
 
                 if (parse_line(line, &mount) && is_bad(&mount)) {
-                        result_set(result, OUTCOME_THROUGH, 0, "%.100s, %.20s, %.60s", mount.target, mount.type,
-                                   mount.options);
+                        result_set(result, OUTCOME_THROUGH, 0, "%.100s, %.20s, %.60s", mount.target,
+                                   mount.type, mount.options);
                         break;
                 }
         }
@@ -170,26 +176,35 @@ static void run_dotdot(const Attack *attack, Result *result) {
         if (stat("/", &root) < 0 || stat(".", &up) < 0)
                 result_set(result, OUTCOME_BROKEN, errno, "%s", strerror(errno));
         else
-                result_through_if(result, root.st_dev != up.st_dev || root.st_ino != up.st_ino, "above the root");
+                result_through_if(result, root.st_dev != up.st_dev || root.st_ino != up.st_ino,
+                                  "above the root");
 }
 
-#define MOUNT(id_, what_, number_, ...) \
-        { .id = id_, .wall = "seccomp", .what = what_, .run = run_call, .number = number_, .arguments = { __VA_ARGS__ } }
+#define MOUNT(id_, what_, number_, ...)                                                                      \
+        {                                                                                                    \
+                .id = id_, .wall = "seccomp", .what = what_, .run = run_call, .number = number_,             \
+                .arguments = {                                                                               \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
 
 static const Attack attacks[] = {
-        MOUNT("mount.tmpfs", "mount a tmpfs", SYS_mount, POINTER("none"), POINTER("/tmp"), POINTER("tmpfs"), 0, 0),
-        MOUNT("mount.proc", "mount a proc without masks", SYS_mount, POINTER("none"), POINTER("/tmp"), POINTER("proc"),
+        MOUNT("mount.tmpfs", "mount a tmpfs", SYS_mount, POINTER("none"), POINTER("/tmp"), POINTER("tmpfs"),
               0, 0),
+        MOUNT("mount.proc", "mount a proc without masks", SYS_mount, POINTER("none"), POINTER("/tmp"),
+              POINTER("proc"), 0, 0),
         MOUNT("mount.sysfs", "mount a sysfs for writing", SYS_mount, POINTER("none"), POINTER("/tmp"),
               POINTER("sysfs"), 0, 0),
-        MOUNT("mount.cgroup", "mount control groups", SYS_mount, POINTER("none"), POINTER("/tmp"), POINTER("cgroup"),
-              0, POINTER("memory")),
-        MOUNT("mount.cgroup2", "mount the unified control groups", SYS_mount, POINTER("none"), POINTER("/tmp"),
-              POINTER("cgroup2"), 0, 0),
-        MOUNT("mount.devpts", "mount a devpts", SYS_mount, POINTER("none"), POINTER("/tmp"), POINTER("devpts"), 0, 0),
-        MOUNT("mount.overlay", "mount an overlay", SYS_mount, POINTER("none"), POINTER("/tmp"), POINTER("overlay"), 0,
-              POINTER("lowerdir=/usr:/bin")),
-        MOUNT("mount.bind", "bind the root over a folder", SYS_mount, POINTER("/"), POINTER("/tmp"), 0, MS_BIND, 0),
+        MOUNT("mount.cgroup", "mount control groups", SYS_mount, POINTER("none"), POINTER("/tmp"),
+              POINTER("cgroup"), 0, POINTER("memory")),
+        MOUNT("mount.cgroup2", "mount the unified control groups", SYS_mount, POINTER("none"),
+              POINTER("/tmp"), POINTER("cgroup2"), 0, 0),
+        MOUNT("mount.devpts", "mount a devpts", SYS_mount, POINTER("none"), POINTER("/tmp"),
+              POINTER("devpts"), 0, 0),
+        MOUNT("mount.overlay", "mount an overlay", SYS_mount, POINTER("none"), POINTER("/tmp"),
+              POINTER("overlay"), 0, POINTER("lowerdir=/usr:/bin")),
+        MOUNT("mount.bind", "bind the root over a folder", SYS_mount, POINTER("/"), POINTER("/tmp"), 0,
+              MS_BIND, 0),
         MOUNT("mount.remount", "make a read-only mount writable", SYS_mount, 0, POINTER("/usr"), 0,
               MS_REMOUNT | MS_BIND, 0),
         MOUNT("mount.move", "move a mount", SYS_mount, POINTER("/dev/shm"), POINTER("/tmp"), 0, MS_MOVE, 0),
@@ -204,11 +219,12 @@ static const Attack attacks[] = {
         MOUNT("mount.fspick", "pick a file system that is mounted", NR_fspick, CWD, POINTER("/"), 0),
         MOUNT("mount.open-tree", "open a mount", NR_open_tree, CWD, POINTER("/"), 0),
         MOUNT("mount.open-tree-clone", "clone a mount", NR_open_tree, CWD, POINTER("/"), 1),
-        MOUNT("mount.open-tree-attr", "clone a mount with other flags", NR_open_tree_attr, CWD, POINTER("/"), 1,
-              POINTER(clear_read_only), 32),
-        MOUNT("mount.move-mount", "attach a mount", NR_move_mount, -1UL, POINTER(""), CWD, POINTER("/tmp"), 4),
-        MOUNT("mount.setattr", "take a mount's read-only flag away", NR_mount_setattr, CWD, POINTER("/usr"), 0,
-              POINTER(clear_read_only), 32),
+        MOUNT("mount.open-tree-attr", "clone a mount with other flags", NR_open_tree_attr, CWD, POINTER("/"),
+              1, POINTER(clear_read_only), 32),
+        MOUNT("mount.move-mount", "attach a mount", NR_move_mount, -1UL, POINTER(""), CWD, POINTER("/tmp"),
+              4),
+        MOUNT("mount.setattr", "take a mount's read-only flag away", NR_mount_setattr, CWD, POINTER("/usr"),
+              0, POINTER(clear_read_only), 32),
         { "root.chroot", "privileges", "leave a root by a root within", run_chroot_escape },
         { "root.dotdot", "mounts", "go up from the root", run_dotdot },
         { "mount.flags", "mounts", "find a mount with set-id bits or device nodes in force", run_flags },

@@ -18,16 +18,28 @@
 
 #include "tests/attacks/probe.h"
 
-#define NEW_TIME   0x00000080
+#define NEW_TIME      0x00000080
 #define NS_GET_PARENT _IO(0xb7, 0x2)
 #define NS_GET_USERNS _IO(0xb7, 0x1)
+
+/* ENOSPC is how user.max_user_namespaces = 0 refuses. */
+static void judge_new(Result *result, long returned) {
+        if (returned < 0 && errno == ENOSPC)
+                result_set(result, OUTCOME_REFUSED, ENOSPC, "no user namespace may be made");
+        else
+                result_judge(result, returned);
+}
+
+static void run_unshare(const Attack *attack, Result *result) {
+        judge_new(result, unshare((int) attack->number));
+}
 
 static void run_clone(const Attack *attack, Result *result) {
         long pid = syscall(SYS_clone, attack->number | SIGCHLD, 0, 0, 0, 0);
 
         if (pid == 0)
                 _exit(EXIT_SUCCESS);
-        result_judge(result, pid);
+        judge_new(result, pid);
 }
 
 static void run_clone3(const Attack *attack, Result *result) {
@@ -36,7 +48,7 @@ static void run_clone3(const Attack *attack, Result *result) {
 
         if (pid == 0)
                 _exit(EXIT_SUCCESS);
-        result_judge(result, pid);
+        judge_new(result, pid);
 }
 
 /* Those of init, by every path that may open them. */
@@ -131,8 +143,8 @@ static void run_shared_memory(const Attack *attack, Result *result) {
                 result_judge(result, id);
 }
 
-/* Processes that we may not signal, but that are there: none but init and what shares the sandbox with us, which is
- * in /proc too. */
+/* Processes that we may not signal, but that are there: none but init and what shares the sandbox with us,
+ * which is in /proc too. */
 static void run_see_processes(const Attack *attack, Result *result) {
         unsigned n = 0;
 
@@ -152,7 +164,8 @@ static void run_see_kernel(const Attack *attack, Result *result) {
         char text[128];
 
         (void) attack;
-        result_through_if(result, read_text("/proc/2/comm", text, sizeof text) > 0 && strcmp(text, "kthreadd\n") == 0,
+        result_through_if(result,
+                          read_text("/proc/2/comm", text, sizeof text) > 0 && strcmp(text, "kthreadd\n") == 0,
                           "kernel threads");
 }
 
@@ -175,14 +188,16 @@ static void run_cgroup_path(const Attack *attack, Result *result) {
         }
 }
 
-#define UNSHARE(name, flag)                                                                           \
-        { .id = "unshare." name, .wall = "seccomp", .what = "unshare: a " name " namespace of our own", \
-          .run = run_call, .number = SYS_unshare, .arguments = { flag } }
-#define CLONE(name, flag) \
+#define UNSHARE(name, flag)                                                                                  \
+        {                                                                                                    \
+                .id = "unshare." name, .wall = "seccomp",                                                    \
+                .what = "unshare: a " name " namespace of our own", .run = run_unshare, .number = flag       \
+        }
+#define CLONE(name, flag)                                                                                    \
         { "clone." name, "seccomp", "clone: a " name " namespace of our own", run_clone, .number = flag }
-#define ENTER(name) \
+#define ENTER(name)                                                                                          \
         { "setns." name, "init", "enter the " name " namespace of init", run_enter_init, .path = name }
-#define OWN(name, wall) \
+#define OWN(name, wall)                                                                                      \
         { "namespace." name, wall, "be in the host's " name " namespace", run_is_hosts, .path = name }
 
 static const Attack attacks[] = {
@@ -203,7 +218,8 @@ static const Attack attacks[] = {
         CLONE("uts", CLONE_NEWUTS),
         CLONE("cgroup", CLONE_NEWCGROUP),
         CLONE("user+net", CLONE_NEWUSER | CLONE_NEWNET),
-        { "clone3.user", "seccomp", "clone3: a user namespace of our own", run_clone3, .number = CLONE_NEWUSER },
+        { "clone3.user", "seccomp", "clone3: a user namespace of our own", run_clone3,
+          .number = CLONE_NEWUSER },
         { "clone3.plain", "seccomp", "clone3, whose flags no filter can see", run_clone3, .number = 0 },
         ENTER("user"),
         ENTER("mnt"),
@@ -215,8 +231,10 @@ static const Attack attacks[] = {
         ENTER("time"),
         { "setns.own", "seccomp", "enter our own mount namespace, and so its root", run_enter_own },
         { "setns.pidfd", "seccomp", "enter init's namespaces by its pidfd", run_enter_pidfd },
-        { "nsfs.parent", "namespaces", "open the parent of our user namespace", run_parent, .number = NS_GET_PARENT },
-        { "nsfs.owner", "namespaces", "open the owner of our user namespace", run_parent, .number = NS_GET_USERNS },
+        { "nsfs.parent", "namespaces", "open the parent of our user namespace", run_parent,
+          .number = NS_GET_PARENT },
+        { "nsfs.owner", "namespaces", "open the owner of our user namespace", run_parent,
+          .number = NS_GET_USERNS },
         OWN("user", "ids"),
         OWN("mnt", "namespaces"),
         OWN("pid", "namespaces"),

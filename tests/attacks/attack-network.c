@@ -84,13 +84,17 @@ static void run_route(const Attack *attack, Result *result) {
                 request.body.link.ifi_index = 1;
                 request.body.link.ifi_flags = request.body.link.ifi_change = IFF_UP;
         } else if (attack->number == RTM_NEWADDR) {
-                request.body.address = (struct ifaddrmsg){ .ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = 1 };
+                request.body.address = (struct ifaddrmsg){ .ifa_family = AF_INET,
+                                                           .ifa_prefixlen = 32,
+                                                           .ifa_index = 1 };
                 attribute->rta_len = RTA_LENGTH(4);
                 attribute->rta_type = IFA_LOCAL;
                 memcpy(RTA_DATA(attribute), "\177\0\0\2", 4);
         } else
-                request.body.route = (struct rtmsg){ .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN,
-                                                     .rtm_protocol = RTPROT_STATIC, .rtm_type = RTN_BLACKHOLE };
+                request.body.route = (struct rtmsg){ .rtm_family = AF_INET,
+                                                     .rtm_table = RT_TABLE_MAIN,
+                                                     .rtm_protocol = RTPROT_STATIC,
+                                                     .rtm_type = RTN_BLACKHOLE };
         r = ask_route(&request, sizeof request);
         errno = -r;
         result_judge(result, r < 0 ? -1 : 0);
@@ -108,7 +112,8 @@ static void run_abstract(const Attack *attack, Result *result) {
                 return;
         memcpy(address.sun_path + 1, name, strnlen(name, sizeof address.sun_path - 2));
         if (connect(fd, (struct sockaddr *) &address,
-                    (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name) + (attack->number ? 1 : 0))) < 0 &&
+                    (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name) +
+                                 (attack->number ? 1 : 0))) < 0 &&
             errno == ECONNREFUSED)
                 result_set(result, OUTCOME_REFUSED, errno, "nobody has that name here");
         else
@@ -188,17 +193,27 @@ static void run_interfaces(const Attack *attack, Result *result) {
                 if_freenameindex(all);
 }
 
-#define SOCKET(id_, what_, wall_, ...) \
-        { .id = "socket." id_, .wall = wall_, .what = "make a socket: " what_, .run = run_socket, .arguments = { __VA_ARGS__ } }
-#define NETLINK_OF(id_, number_) \
+#define SOCKET(id_, what_, wall_, ...)                                                                       \
+        {                                                                                                    \
+                .id = "socket." id_, .wall = wall_, .what = "make a socket: " what_, .run = run_socket,      \
+                .arguments = {                                                                               \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
+#define NETLINK_OF(id_, number_)                                                                             \
         SOCKET("netlink-" id_, "netlink, " id_, "seccomp", AF_NETLINK, SOCK_RAW, number_)
-#define OPTION(id_, what_, ...) \
-        { .id = "option." id_, .wall = "privileges", .what = what_, .run = run_option, .arguments = { __VA_ARGS__ } }
+#define OPTION(id_, what_, ...)                                                                              \
+        {                                                                                                    \
+                .id = "option." id_, .wall = "privileges", .what = what_, .run = run_option, .arguments = {  \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
 
 static const Attack attacks[] = {
         SOCKET("raw-icmp", "raw ICMP", "privileges", AF_INET, SOCK_RAW, IPPROTO_ICMP),
         SOCKET("raw-ip", "raw IP", "privileges", AF_INET, SOCK_RAW, IPPROTO_RAW),
-        SOCKET("raw-v6", "raw ICMPv6, which spoofs routers", "privileges", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6),
+        SOCKET("raw-v6", "raw ICMPv6, which spoofs routers", "privileges", AF_INET6, SOCK_RAW,
+               IPPROTO_ICMPV6),
         SOCKET("packet", "packets", "seccomp", AF_PACKET, SOCK_RAW, 0),
         SOCKET("packet-datagram", "packets without headers", "seccomp", AF_PACKET, SOCK_DGRAM, 0),
         SOCKET("alg", "the kernel's ciphers", "seccomp", AF_ALG, SOCK_SEQPACKET, 0),
@@ -240,18 +255,23 @@ static const Attack attacks[] = {
         OPTION("transparent", "send from addresses of others", IPPROTO_IP, IP_TRANSPARENT, 1),
         OPTION("repair", "forge a TCP connection", IPPROTO_TCP, TCP_REPAIR, 1),
         OPTION("iptables", "change the firewall", IPPROTO_IP, 64, 0),
-        { "reach.abstract", "network", "speak to an abstract socket of the host", run_abstract, .path = "ABSTRACT" },
-        { "reach.neighbour", "network", "speak to an abstract socket of another sandbox", run_abstract, .path = "bulkhead-neighbour",
-          .number = 1 },
+        { "reach.abstract", "network", "speak to an abstract socket of the host", run_abstract,
+          .path = "ABSTRACT" },
+        { "reach.neighbour", "network", "speak to an abstract socket of another sandbox", run_abstract,
+          .path = "bulkhead-neighbour", .number = 1 },
         { "reach.loopback", "network", "connect to the host's loopback", run_loopback, .path = "TCP_PORT" },
         { "reach.neighbour-loopback", "network", "connect to another sandbox's loopback", run_loopback },
         { "reach.outside", "network", "find a route to the world", run_route_to, .path = "192.0.2.1" },
         { "reach.multicast", "network", "find a route to multicast", run_route_to, .path = "224.0.0.251" },
-        { "reach.outside-v6", "network", "connect to the world by IPv6", run_outside_v6, .path = "2001:db8::1" },
+        { "reach.outside-v6", "network", "connect to the world by IPv6", run_outside_v6,
+          .path = "2001:db8::1" },
         { "reach.interfaces", "network", "find an interface beyond the loopback", run_interfaces },
-        { "reach.system-bus", "mounts", "speak to the host's system bus", run_unix_path, .path = "/run/dbus/system_bus_socket" },
-        { "reach.journal", "mounts", "speak to the host's journal", run_unix_path, .path = "/run/systemd/journal/stdout" },
-        { "reach.docker", "mounts", "speak to a container engine", run_unix_path, .path = "/run/docker.sock" },
+        { "reach.system-bus", "mounts", "speak to the host's system bus", run_unix_path,
+          .path = "/run/dbus/system_bus_socket" },
+        { "reach.journal", "mounts", "speak to the host's journal", run_unix_path,
+          .path = "/run/systemd/journal/stdout" },
+        { "reach.docker", "mounts", "speak to a container engine", run_unix_path,
+          .path = "/run/docker.sock" },
 };
 
 const AttackList network_attacks = ATTACK_LIST(attacks);

@@ -77,7 +77,8 @@ static void run_become(const Attack *attack, Result *result) {
                 result_judge(result, setgroups(2, groups));
         } else if (attack->number == SYS_setfsuid) {
                 (void) setfsuid(id);
-                result_through_if(result, (unsigned) setfsuid((uid_t) -1) == id, "file access as another user");
+                result_through_if(result, (unsigned) setfsuid((uid_t) -1) == id,
+                                  "file access as another user");
         } else if (attack->number == SYS_setresuid)
                 result_judge(result, syscall(SYS_setresuid, id, id, id));
         else if (attack->number == SYS_setresgid)
@@ -102,8 +103,8 @@ static void run_prctl(const Attack *attack, Result *result) {
         result_judge(result, prctl((int) attack->number, a[0], a[1], a[2], a[3]));
 }
 
-/* PROBE_SETID is a copy of this program that is set-uid and set-gid root on the host, or has file capabilities: does
- * it run as another than we are? */
+/* PROBE_SETID is a copy of this program that is set-uid and set-gid root on the host, or has file
+ * capabilities: does it run as another than we are? */
 static void run_setid(const Attack *attack, Result *result) {
         const char *path = given(result, attack->path);
         int status = 0;
@@ -111,6 +112,10 @@ static void run_setid(const Attack *attack, Result *result) {
 
         if (!path)
                 return;
+        if (access(path, F_OK) < 0) {
+                result_judge_path(result, -1);
+                return;
+        }
         pid = fork();
         if (pid == 0) {
                 (void) execl(path, path, "--who", NULL);
@@ -148,7 +153,9 @@ static void run_deadline(const Attack *attack, Result *result) {
                 int32_t nice;
                 uint32_t priority;
                 uint64_t runtime, deadline, period;
-        } attributes = { .size = 48, .policy = 6, .runtime = 1000000, .deadline = 10000000, .period = 10000000 };
+        } attributes = {
+                .size = 48, .policy = 6, .runtime = 1000000, .deadline = 10000000, .period = 10000000
+        };
 
         (void) attack;
         result_judge(result, syscall(SYS_sched_setattr, 0, &attributes, 0));
@@ -179,13 +186,18 @@ static void run_map_zero(const Attack *attack, Result *result) {
         result_judge(result, p == MAP_FAILED ? -1 : 0);
 }
 
-#define SET(id_, name) \
+#define SET(id_, name)                                                                                       \
         { "privilege." id_, "privileges", "have Linux capabilities: " id_, run_set, .path = name }
-#define BECOME(name, number_) \
+#define BECOME(name, number_)                                                                                \
         { "become." name, "privileges", "become another: " name, run_become, .number = number_ }
-#define PRCTL(id_, what_, number_, ...) \
-        { .id = "prctl." id_, .wall = "privileges", .what = what_, .run = run_prctl, .number = number_, .arguments = { __VA_ARGS__ } }
-#define RLIMIT(name, number_) \
+#define PRCTL(id_, what_, number_, ...)                                                                      \
+        {                                                                                                    \
+                .id = "prctl." id_, .wall = "privileges", .what = what_, .run = run_prctl,                   \
+                .number = number_, .arguments = {                                                            \
+                        __VA_ARGS__                                                                          \
+                }                                                                                            \
+        }
+#define RLIMIT(name, number_)                                                                                \
         { "rlimit." name, "privileges", "raise our own limit: " name, run_rlimit, .number = number_ }
 
 static const Attack attacks[] = {
@@ -209,7 +221,8 @@ static const Attack attacks[] = {
         PRCTL("securebits", "let root keep its rights", PR_SET_SECUREBITS, SECBIT_KEEP_CAPS | SECBIT_NOROOT),
         PRCTL("mm", "move the heap", PR_SET_MM, PR_SET_MM_START_BRK, 0x10000),
         { "setid.program", "no-new-privs", "execute a set-id program", run_setid, .path = "SETID" },
-        { "setid.capabilities", "no-new-privs", "execute a program with file capabilities", run_setid, .path = "FILECAPS" },
+        { "setid.capabilities", "no-new-privs", "execute a program with file capabilities", run_setid,
+          .path = "FILECAPS" },
         RLIMIT("files", RLIMIT_NOFILE),
         RLIMIT("processes", RLIMIT_NPROC),
         RLIMIT("locked", RLIMIT_MEMLOCK),
@@ -217,7 +230,8 @@ static const Attack attacks[] = {
         RLIMIT("nice", RLIMIT_NICE),
         RLIMIT("real-time", RLIMIT_RTPRIO),
         { "schedule.fifo", "privileges", "run before everybody else", run_real_time, .number = SCHED_FIFO },
-        { "schedule.round-robin", "privileges", "run before everybody else, in turns", run_real_time, .number = SCHED_RR },
+        { "schedule.round-robin", "privileges", "run before everybody else, in turns", run_real_time,
+          .number = SCHED_RR },
         { "schedule.deadline", "privileges", "run at deadlines", run_deadline },
         { "schedule.nice", "privileges", "raise our priority", run_nice },
         { "schedule.io", "privileges", "do I/O before everybody else", run_io_real_time },

@@ -76,9 +76,10 @@ static char writable[160];
 static unsigned n_files;
 
 static int look_for_writable(const char *path, const struct stat *status, int type, struct FTW *walk) {
-        static const char *const names[] = { "release_agent", "notify_on_release", "tasks", "cgroup.procs",
-                                             "devices.allow", "memory.limit_in_bytes", "memory.max", "pids.max",
-                                             "cgroup.kill", "cgroup.freeze", "freezer.state" };
+        static const char *const names[] = { "release_agent", "notify_on_release", "tasks",
+                                             "cgroup.procs",  "devices.allow",     "memory.limit_in_bytes",
+                                             "memory.max",    "pids.max",          "cgroup.kill",
+                                             "cgroup.freeze", "freezer.state" };
 
         (void) status;
         if (type != FTW_F)
@@ -113,10 +114,14 @@ static void run_own_map(const Attack *attack, Result *result) {
         result_judge_path(result, fd < 0 ? -1 : write(fd, "deny", 4));
 }
 
-#define WRITE(id_, what_, path_) { "proc." id_, "masks", what_, run_write, .path = path_ }
-#define SYS(id_, what_, path_) { "sys." id_, "masks", what_, run_write, .path = path_ }
-#define READ(id_, what_, path_) { "read." id_, "masks", "read " what_, run_read, .path = path_ }
-#define LIST(id_, what_, path_) { "read." id_, "masks", "list " what_, run_list, .path = path_ }
+#define WRITE(id_, what_, path_)                                                                             \
+        { "proc." id_, "masks", what_, run_write, .path = path_ }
+#define SYS(id_, what_, path_)                                                                               \
+        { "sys." id_, "masks", what_, run_write, .path = path_ }
+#define READ(id_, what_, path_)                                                                              \
+        { "read." id_, "masks", "read " what_, run_read, .path = path_ }
+#define LIST(id_, what_, path_)                                                                              \
+        { "read." id_, "masks", "list " what_, run_list, .path = path_ }
 
 static const Attack attacks[] = {
         WRITE("core-pattern", "run a program on the host at a crash", "/proc/sys/kernel/core_pattern"),
@@ -148,7 +153,8 @@ static const Attack attacks[] = {
         WRITE("mmap-min", "allow mapping page zero", "/proc/sys/vm/mmap_min_addr"),
         WRITE("forward-v4", "forward IPv4", "/proc/sys/net/ipv4/ip_forward"),
         WRITE("forward-v6", "forward IPv6", "/proc/sys/net/ipv6/conf/all/forwarding"),
-        WRITE("route-localnet", "route to the loopback of others", "/proc/sys/net/ipv4/conf/all/route_localnet"),
+        WRITE("route-localnet", "route to the loopback of others",
+              "/proc/sys/net/ipv4/conf/all/route_localnet"),
         WRITE("accept-ra", "take routers' word", "/proc/sys/net/ipv6/conf/all/accept_ra"),
         WRITE("low-ports", "open low ports to everybody", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
         WRITE("ping-groups", "let everybody ping", "/proc/sys/net/ipv4/ping_group_range"),
@@ -165,14 +171,16 @@ static const Attack attacks[] = {
         { "proc.fs-writable", "masks", "find /proc/fs writable", run_is_writable, .path = "/proc/fs" },
         { "proc.sysrq-writable", "masks", "find /proc/sysrq-trigger writable", run_is_writable,
           .path = "/proc/sysrq-trigger" },
-        { "proc.setgroups", "ids", "change the rule for groups", run_own_map, .path = "/proc/self/setgroups" },
+        { "proc.setgroups", "ids", "change the rule for groups", run_own_map,
+          .path = "/proc/self/setgroups" },
         { "sys.writable", "masks", "find /sys writable", run_is_writable, .path = "/sys" },
         SYS("uevent-helper", "run a program on the host for a device", "/sys/kernel/uevent_helper"),
         SYS("power", "suspend the host", "/sys/power/state"),
         SYS("huge-pages", "change huge pages", "/sys/kernel/mm/transparent_hugepage/enabled"),
         SYS("ksm", "merge pages of others", "/sys/kernel/mm/ksm/run"),
         SYS("kexec-crash", "change the crash kernel's memory", "/sys/kernel/kexec_crash_size"),
-        SYS("governor", "change the processor's speed", "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"),
+        SYS("governor", "change the processor's speed",
+            "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"),
         SYS("cpu-online", "switch a processor off", "/sys/devices/system/cpu/cpu1/online"),
         SYS("uevent", "send an event of a device", "/sys/devices/virtual/mem/null/uevent"),
         SYS("block-uevent", "send an event of a disk", "/sys/class/block/loop0/uevent"),

@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -144,7 +145,7 @@ static void run_robust_list(const Attack *attack, Result *result) {
 /* Opens /proc/PID/<file>; attack->arguments[0] holds its name, attack->number the flags. */
 static void run_open(const Attack *attack, Result *result) {
         pid_t pid = get_target(attack, result);
-        char path[128], byte;
+        char path[128], names[1024], byte;
         int fd;
 
         if (pid <= 0)
@@ -152,8 +153,17 @@ static void run_open(const Attack *attack, Result *result) {
         (void) snprintf(path, sizeof path, "/proc/%d/%s", (int) pid, (const char *) attack->arguments[0]);
         fd = open(path, (int) attack->number | O_CLOEXEC | O_NONBLOCK);
         /* Some are opened by anybody and refuse to be read. */
-        if (fd >= 0 && (attack->number & O_ACCMODE) == O_RDONLY && !(attack->number & (O_PATH | O_DIRECTORY)) &&
-            read(fd, &byte, 1) <= 0) {
+        /* That it opens says nothing, nor do "." and "..". */
+        if (fd >= 0 && (attack->number & O_DIRECTORY)) {
+                long n = syscall(SYS_getdents64, fd, names, sizeof names);
+
+                result_judge(result, n);
+                if (n >= 0 && n <= 48)
+                        result_set(result, OUTCOME_REFUSED, 0, "it is empty");
+                return;
+        }
+        if (fd >= 0 && (attack->number & O_ACCMODE) == O_RDONLY &&
+            !(attack->number & (O_PATH | O_DIRECTORY)) && read(fd, &byte, 1) <= 0) {
                 result_set(result, OUTCOME_REFUSED, errno, "it opens and says nothing");
                 return;
         }
@@ -168,6 +178,21 @@ static void run_link(const Attack *attack, Result *result) {
                 return;
         (void) snprintf(path, sizeof path, "/proc/%d/%s", (int) pid, (const char *) attack->arguments[0]);
         result_judge_path(result, readlink(path, target, sizeof target));
+}
+
+/* Asking for what it has: who may do that may make it the first to be killed. */
+static void run_oom(const Attack *attack, Result *result) {
+        pid_t pid = get_target(attack, result);
+        char path[64], text[32];
+        long n;
+        int fd;
+
+        if (pid <= 0)
+                return;
+        (void) snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int) pid);
+        n = read_text(path, text, sizeof text);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        result_judge_path(result, fd < 0 ? -1 : write(fd, text, n > 0 ? (size_t) n : 0));
 }
 
 /* The names of its descriptors may be listed by its own user; what they are may not be opened. */
@@ -190,6 +215,14 @@ static void run_descriptors(const Attack *attack, Result *result) {
         }
 }
 
+/* ETXTBSY is no refusal, since that of a program that has ended would be open to us; but it comes before the
+ * mount's own. */
+static bool is_read_only(const char *path) {
+        struct statvfs status;
+
+        return statvfs(path, &status) == 0 && (status.f_flag & ST_RDONLY);
+}
+
 /* The way of CVE-2019-5736: whatever runs the container is the executable of some process. */
 static void run_overwrite(const Attack *attack, Result *result) {
         DIR *folder = opendir("/proc");
@@ -202,8 +235,7 @@ static void run_overwrite(const Attack *attack, Result *result) {
                 if (entry->d_name[0] < '0' || (entry->d_name[0] > '9' && strcmp(entry->d_name, "self") != 0))
                         continue;
                 (void) snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
-                /* ETXTBSY is no refusal: that of a program that has ended would be open to us. */
-                if (open(path, O_WRONLY | O_CLOEXEC) >= 0 || errno == ETXTBSY)
+                if (open(path, O_WRONLY | O_CLOEXEC) >= 0 || (errno == ETXTBSY && !is_read_only(path)))
                         result_set(result, OUTCOME_THROUGH, 0, "%s", path);
         }
         if (folder)
@@ -273,7 +305,8 @@ static void run_descriptor_escape(const Attack *attack, Result *result) {
 
 static void run_session(const Attack *attack, Result *result) {
         (void) attack;
-        result_through_if(result, getsid(0) == 0 || getpgrp() == 0, "our session is led by a process outside");
+        result_through_if(result, getsid(0) == 0 || getpgrp() == 0,
+                          "our session is led by a process outside");
 }
 
 static void run_terminal(const Attack *attack, Result *result) {
@@ -290,11 +323,16 @@ static void run_signal_all(const Attack *attack, Result *result) {
         result_through_if(result, kill(-1, 0) == 0 && getppid() == 0, "all processes of another namespace");
 }
 
-#define INIT(id_, what_, run_, ...) \
-        { .id = "init." id_, .wall = "init", .what = what_ " of init", .run = run_, .path = "init", __VA_ARGS__ }
-#define FOREIGN(id_, what_, run_, ...)                                                              \
-        { .id = "foreign." id_, .wall = "privileges", .what = what_ " of another user's process", \
-          .run = run_, .path = "foreign", __VA_ARGS__ }
+#define INIT(id_, what_, run_, ...)                                                                          \
+        {                                                                                                    \
+                .id = "init." id_, .wall = "init", .what = what_ " of init", .run = run_, .path = "init",    \
+                __VA_ARGS__                                                                                  \
+        }
+#define FOREIGN(id_, what_, run_, ...)                                                                       \
+        {                                                                                                    \
+                .id = "foreign." id_, .wall = "privileges", .what = what_ " of another user's process",      \
+                .run = run_, .path = "foreign", __VA_ARGS__                                                  \
+        }
 #define FILE_OF(name, flags) .number = flags, .arguments = { (unsigned long) (name) }
 
 static const Attack attacks[] = {
@@ -329,7 +367,7 @@ static const Attack attacks[] = {
         INIT("syscall", "the system call and registers", run_open, FILE_OF("syscall", O_RDONLY)),
         INIT("personality", "the personality", run_open, FILE_OF("personality", O_RDONLY)),
         INIT("io", "the I/O counts", run_open, FILE_OF("io", O_RDONLY)),
-        INIT("oom", "the OOM score", run_open, FILE_OF("oom_score_adj", O_WRONLY)),
+        INIT("oom", "the OOM score", run_oom),
         INIT("coredump-filter", "the core dump filter", run_open, FILE_OF("coredump_filter", O_WRONLY)),
         INIT("map-files", "the mapped files", run_open, FILE_OF("map_files", O_RDONLY | O_DIRECTORY)),
         INIT("fds", "the descriptors", run_descriptors),
@@ -347,9 +385,10 @@ static const Attack attacks[] = {
         FOREIGN("priority", "the priority", run_priority),
         FOREIGN("affinity", "the processors", run_affinity),
         FOREIGN("move-pages", "the places of pages", run_pages, .number = SYS_move_pages),
-        FOREIGN("oom", "the OOM score", run_open, FILE_OF("oom_score_adj", O_WRONLY)),
+        FOREIGN("oom", "the OOM score", run_oom),
         { "exe.overwrite", "mounts", "write to any executable that runs", run_overwrite },
-        { "exe.overwrite-later", "init", "write to init's executable once it has ended", run_overwrite_later },
+        { "exe.overwrite-later", "init", "write to init's executable once it has ended",
+          run_overwrite_later },
         { "magic.root", "mounts", "leave by some process's root", run_magic_roots, .path = "root" },
         { "fd.leaked", "descriptors", "find a descriptor that was not given to us", run_leaked },
         { "fd.escape", "descriptors", "leave by a folder that is open", run_descriptor_escape },

@@ -2,10 +2,11 @@
 /*
  * probe: tries the attacks of a hostile app from inside and says what came of each
  *
- *   probe [--json] [--list] [--serve] [PATTERN]...
+ *   probe [--json] [--list] [--serve] [--wait] [PATTERN]...
  *
- * Patterns are of fnmatch(3) and match ids or walls. Returns 0 if every attack was refused, 1 if one was not, 2
- * if used wrongly. --serve is the victim instead: a neighbour that others look for, until it is killed.
+ * Patterns are of fnmatch(3) and match ids or walls; with a '!' before it one takes away. Returns 0 if every
+ * attack was refused, 1 if one was not, 2 if used wrongly. --serve is the victim instead, a neighbour that
+ * others look for, and --wait one that does nothing, both until they are killed.
  */
 #include "tests/attacks/probe.h"
 
@@ -63,8 +64,9 @@ void result_judge(Result *result, long returned) {
 }
 
 void result_judge_path(Result *result, long returned) {
-        static const int absent[] = { ENOENT, ENOTDIR, ESRCH, ENXIO, ENODEV, EAFNOSUPPORT, EPROTONOSUPPORT,
-                                      ESOCKTNOSUPPORT, ENOPROTOOPT, ECONNREFUSED };
+        static const int absent[] = { ENOENT,      ENOTDIR,      ESRCH,           ENXIO,
+                                      ENODEV,      EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT,
+                                      ENOPROTOOPT, ECONNREFUSED };
 
         for (size_t i = 0; returned < 0 && i < sizeof absent / sizeof *absent; i++)
                 if (errno == absent[i]) {
@@ -136,6 +138,12 @@ pid_t find_foreign(void) {
 
 /* ---- the victim ---- */
 
+__attribute__((noreturn)) static void wait_for_ever(void) {
+        (void) !write(STDOUT_FILENO, "ready\n", 6);
+        for (;;)
+                (void) pause();
+}
+
 /* An abstract name, a port of the loopback, a file: in a sandbox of its own none of them is another's. */
 static int serve(void) {
         static const char name[] = "bulkhead-neighbour";
@@ -146,13 +154,13 @@ static int serve(void) {
 
         loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         memcpy(abstract.sun_path + 1, name, sizeof name - 1);
-        if (file_fd < 0 || bind(unix_fd, (struct sockaddr *) &abstract, offsetof(struct sockaddr_un, sun_path) + sizeof name) < 0 ||
+        if (file_fd < 0 ||
+            bind(unix_fd, (struct sockaddr *) &abstract,
+                 offsetof(struct sockaddr_un, sun_path) + sizeof name) < 0 ||
             listen(unix_fd, 5) < 0 || bind(inet_fd, (struct sockaddr *) &loopback, sizeof loopback) < 0 ||
             listen(inet_fd, 5) < 0)
                 return EXIT_FAILURE;
-        (void) !write(STDOUT_FILENO, "ready\n", 6);
-        for (;;)
-                (void) pause();
+        wait_for_ever();
 }
 
 /* ---- one attempt ---- */
@@ -227,16 +235,23 @@ static void print_line(const Attack *attack, const Result *result) {
 }
 
 static bool is_wanted(const Attack *attack, char **patterns) {
-        bool is_wanted = !*patterns;
+        bool is_wanted = !*patterns || **patterns == '!';
 
-        for (; *patterns && !is_wanted; patterns++)
-                is_wanted = fnmatch(*patterns, attack->id, 0) == 0 || fnmatch(*patterns, attack->wall, 0) == 0;
+        /* As in a list of ignored files, the last pattern that matches decides. */
+        for (; *patterns; patterns++) {
+                bool is_without = **patterns == '!';
+                const char *pattern = *patterns + is_without;
+
+                if (fnmatch(pattern, attack->id, 0) == 0 || fnmatch(pattern, attack->wall, 0) == 0)
+                        is_wanted = !is_without;
+        }
         return is_wanted;
 }
 
 /* Returns how many were not refused. */
 static unsigned try_all(char **patterns, bool is_json, bool is_list, unsigned *ret_tried) {
-        Result *result = mmap(NULL, sizeof *result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        Result *result = mmap(NULL, sizeof *result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                              0);
         unsigned n_tried = 0, n_through = 0;
 
         if (result == MAP_FAILED)
@@ -266,14 +281,15 @@ static unsigned try_all(char **patterns, bool is_json, bool is_list, unsigned *r
 }
 
 static int usage(const char *text) {
-        (void) fprintf(stderr, "probe: %s\nprobe [--json] [--list] [--serve] [PATTERN]...\n", text);
+        (void) fprintf(stderr, "probe: %s\nprobe [--json] [--list] [--serve] [--wait] [PATTERN]...\n", text);
         return 2;
 }
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                { "json", no_argument, NULL, 'j' }, { "list", no_argument, NULL, 'l' },
-                { "serve", no_argument, NULL, 's' }, { "who", no_argument, NULL, 'w' }, {},
+                { "json", no_argument, NULL, 'j' },  { "list", no_argument, NULL, 'l' },
+                { "serve", no_argument, NULL, 's' }, { "who", no_argument, NULL, 'w' },
+                { "wait", no_argument, NULL, 'p' },  {},
         };
         bool is_json = false, is_list = false;
         unsigned n_tried, n_through;
@@ -282,6 +298,8 @@ int main(int argc, char **argv) {
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 if (c == 's')
                         return serve();
+                if (c == 'p')
+                        wait_for_ever();
                 if (c == 'w') /* for the attacks that execute a set-id copy of this program */
                         return geteuid() == getuid() && getegid() == getgid() ? EXIT_SUCCESS : EXIT_FAILURE;
                 if (c == '?')

@@ -48,10 +48,8 @@ typedef struct AttackList {
         size_t n;
 } AttackList;
 
-#define ATTACK_LIST(array)                              \
-        {                                               \
-                (array), sizeof(array) / sizeof *(array) \
-        }
+#define ATTACK_LIST(array)                                                                                   \
+        { (array), sizeof(array) / sizeof *(array) }
 
 extern const AttackList call_attacks, mount_attacks, namespace_attacks, process_attacks, privilege_attacks,
         file_attacks, proc_attacks, network_attacks, abi_attacks, limit_attacks;
