@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "capabilities/capability.h"
 #include "plan/linux-capability.h"
 #include "util/limits.h"
 
@@ -284,14 +283,10 @@ static void read_tasks(TemplateRead *read, const TemplateKey *key, const char *v
 }
 
 static void read_seccomp(TemplateRead *read, const TemplateKey *key, const char *value) {
-        if (!capability_name_is_valid(value) || strlen(value) > SECCOMP_NAME_MAX) {
-                template_finding_add(read, "%s='%s' is no name of a filter, expected default, none or the name of a "
-                                           "file of templates.d without its .seccomp",
-                                     key->name, value);
+        static const char *const choices[] = { "default", "none", NULL };
+
+        if (template_read_choice(read, key, value, choices) < 0)
                 return;
-        }
-        read->template->filter_line = read->line;
-        read->template->filter_column = read->column;
         g_free(read->template->spec->seccomp);
         read->template->spec->seccomp = g_strdup(value);
 }

@@ -10,8 +10,6 @@
 
 #include <stdint.h>
 
-#include "capabilities/filter.h"
-
 #define TEMPLATE_APP_ID   1000 /* of 'app' inside */
 #define TEMPLATE_APP_HOME "/home/app"
 
@@ -23,8 +21,6 @@ struct Template {
         char *description; /* owned */
         Spec *spec;        /* owned; only the fields of a template are set */
         unsigned ready;    /* sandboxes that are kept waiting */
-        Filter *filter;    /* owned reference; NULL with Seccomp=none, and until the store has found it */
-        unsigned filter_line, filter_column; /* of Seccomp=; 0 = not given */
 };
 
 typedef struct TemplateRead {

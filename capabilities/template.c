@@ -255,7 +255,6 @@ void template_unref(Template *template) {
         if (!template || !g_atomic_ref_count_dec(&template->n_refs))
                 return;
         spec_free(template->spec);
-        g_clear_pointer(&template->filter, filter_unref);
         g_free(template->description);
         g_free(template->name);
         g_free(template);
@@ -276,26 +275,6 @@ static void string_take(char **to, char *from) {
 
 unsigned template_get_ready(const Template *template) {
         return template->ready;
-}
-
-const char *template_get_filter_name(const Template *template, unsigned *ret_line, unsigned *ret_column) {
-        *ret_line = template->filter_line;
-        *ret_column = template->filter_column;
-        return strcmp(template->spec->seccomp, "none") == 0 ? NULL : template->spec->seccomp;
-}
-
-void template_set_filter(Template *template, Filter *filter) {
-        g_clear_pointer(&template->filter, filter_unref);
-        template->filter = filter_ref(filter);
-}
-
-int template_fill_filters(const Template *template, Spec *spec, Error *error) {
-        if (strcmp(template->spec->seccomp, "none") == 0)
-                return 0;
-        if (!template->filter)
-                return error_setf(error, ERROR_UNSUPPORTED, "Template '%s' has no system call filter '%s'",
-                                  template->name, template->spec->seccomp);
-        return filter_fill_spec(template->filter, spec, error);
 }
 
 void template_fill_spec(const Template *template, Spec *spec) {

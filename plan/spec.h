@@ -72,8 +72,6 @@ typedef struct Spec {
         char **read_only;            /* owned; absolute paths inside that cannot be written, likewise */
         char **command;              /* owned; argv of a program that is run without one; empty = none */
         char *working_directory;     /* owned; absolute inside; NULL = the app's home for the app, "/" else */
-        bool has_privileged_filter;  /* its filter allows calls that take walls down */
-        GBytes *filters[_SPEC_FILTER_MAX]; /* owned; struct sock_filter; all NULL with seccomp "none" */
 } Spec;
 
 /* The words of a template: "veth", "none", "host". */
@@ -81,7 +79,7 @@ const char *spec_network_to_string(SpecNetwork network);
 SpecNetwork spec_network_from_string(const char *name);
 
 /* The lines of a template that take down a wall between the sandbox and the host: "User=no", "Network=host",
- * "Seccomp=none", "LinuxCapabilities=". Only an administrator who says so in the settings gets them. Free with g_strfreev(). */
+ * "Seccomp=none". Only an administrator who says so in the settings gets them. Free with g_strfreev(). */
 char **spec_list_privileges(const Spec *spec);
 
 /* The host's id that stands for id 0 inside: the begin of its range, or 0 without a user namespace. */

@@ -115,7 +115,6 @@ int manager_new(sd_event *event, const Places *places, const Settings *settings,
         if (r < 0)
                 return r;
         manager->store = store_load(places);
-        store_compile_filters(manager->store);
         log_findings(manager->store);
         manager->host = (ShimHost){ .event = event,
                                     .places = places,
@@ -273,9 +272,7 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         if (r < 0)
                 return r;
         template_fill_spec(template, spec);
-        r = template_fill_filters(template, spec, error);
-        if (r >= 0)
-                r = manager_check_privileges(manager, spec, error);
+        r = manager_check_privileges(manager, spec, error);
         if (r < 0)
                 return r;
         spec->id_count = ID_RANGE_COUNT;
@@ -514,7 +511,6 @@ void manager_reload(Manager *manager) {
         store = store_load(manager->places);
         store_unref(manager->store);
         manager->store = store;
-        store_compile_filters(store);
         log_findings(store);
         log_info("Reloaded manifests and templates");
         report_ready(manager->report);

@@ -388,9 +388,8 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "'infinity'\n" },
                 { "tasks: unit", "[Limits]\nTasks=1K\n",
                   "2: Tasks='1K' is not a number of tasks, expected 1 to 4194304 or 'infinity'\n" },
-                { "seccomp: path", "[Security]\nSeccomp=../x\n",
-                  "2: Seccomp='../x' is no name of a filter, expected default, none or the name of a file of "
-                  "templates.d without its .seccomp\n" },
+                { "seccomp: misspelt", "[Security]\nSeccomp=defualt\n",
+                  "2: Seccomp='defualt' is unknown; did you mean 'default', expected one of: default, none\n" },
                 { "linux capabilities: unknown", "[Security]\nLinuxCapabilities=CAP_CHOWN CAP_SYS_FOO\n",
                   "2: LinuxCapabilities= has 'CAP_SYS_FOO' in it, expected names like CAP_NET_RAW\n" },
                 { "linux capabilities: prefix only", "[Security]\nLinuxCapabilities=CAP_\n",
