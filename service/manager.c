@@ -22,7 +22,7 @@
 struct Manager {
         sd_event *event;          /* owned reference */
         const Places *places;     /* not owned */
-        const Settings *settings; /* not owned */
+        Settings *settings; /* not owned; only policies and findings change */
         CgroupHost *cgroups;      /* owned */
         Store *store;             /* owned reference */
         IdPool *ids;              /* owned */
@@ -96,7 +96,7 @@ static char *manager_describe(const void *userdata) {
                                manager->settings->findings->len + store_get_findings(manager->store)->len);
 }
 
-int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret,
+int manager_new(sd_event *event, const Places *places, Settings *settings, Manager **ret,
                 Error *error) {
         g_autoptr(Manager) manager = g_new0(Manager, 1);
         int r;
@@ -512,7 +512,10 @@ void manager_reload(Manager *manager) {
         store_unref(manager->store);
         manager->store = store;
         log_findings(store);
-        log_info("Reloaded manifests and templates");
+        settings_reload(manager->settings);
+        for (guint i = 0; i < manager->settings->findings->len; i++)
+                report_finding(manager->settings->findings->pdata[i], MESSAGE_SETTINGS_FINDING);
+        log_info("Reloaded manifests, templates and policies");
         report_ready(manager->report);
 }
 
