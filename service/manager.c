@@ -279,6 +279,7 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         spec->owner = request->caller->uid;
         settings_get_session(manager->settings, spec->owner, &spec->session);
         spec->hostname = g_strdup(request->hostname ?: name);
+        spec->state_folder = g_strdup(manager->places->state_folder);
         spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
         spec->name = g_steal_pointer(&name);
         *ret = sandbox_new(manager, request, g_steal_pointer(&spec), g_steal_pointer(&capabilities),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -12,52 +13,21 @@
 #include "util/cleanup.h"
 #include "util/fs.h"
 
-#define ROOTFS_LAYERS ROOTFS_SCRATCH "/layers" /* .../0, .../1: folder layers, ids mapped */
-#define ROOTFS_UPPER  ROOTFS_SCRATCH "/upper"  /* tmpfs with overlayfs's upper and work folders */
-#define ROOTFS_EMPTY  ROOTFS_SCRATCH "/empty"  /* a read-only tmpfs: what hidden folders show */
+#define ROOTFS_EMPTY ROOTFS_SCRATCH "/empty" /* a read-only tmpfs: what hidden folders show */
+
+#define ROOTFS_USR ROOTFS_SCRATCH "/usr" /* the host's, below those of layers */
 
 /* Device nodes are empty files with mounts on them. */
 #define DEV_OPTIONS "mode=0755,size=64k,nr_inodes=1k"
 
-#define READ_ONLY_LAYER (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-
-static void layer_fd_clear(void *fd) {
-        fd_closep(fd);
-}
-
 static void rootfs_done(Rootfs *rootfs) {
-        g_clear_pointer(&rootfs->layer_fds, g_array_unref);
+        overlay_done(&rootfs->overlay);
+        g_clear_pointer(&rootfs->mounts, g_ptr_array_unref);
+        g_free(rootfs->resolver);
         rootfs->root_fd = fd_close(rootfs->root_fd);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Rootfs, rootfs_done)
-
-/* Layers are opened first: they may lie below /run, which is about to be covered. */
-static int open_layers(Rootfs *rootfs, Error *error) {
-        for (char **layer = rootfs->spec->layers; *layer; layer++) {
-                autofd int tree_fd = -EBADF;
-                struct stat st;
-                int r;
-
-                if (strcmp(*layer, SPEC_LAYER_HOST_USR) == 0) {
-                        rootfs->has_host_usr = true;
-                        continue;
-                }
-                r = mount_clone(AT_FDCWD, *layer, false, &tree_fd, error);
-                if (r < 0)
-                        return error_prefixf(error, r, "Layer '%s'", *layer);
-                if (fstat(tree_fd, &st) < 0)
-                        return error_set_errnof(error, errno, "Cannot look at layer '%s'", *layer);
-                if (!S_ISDIR(st.st_mode))
-                        return error_setf(error, ERROR_NOT_MOUNTABLE, "Layer '%s' is not a folder", *layer);
-                r = mount_set_attributes(tree_fd, READ_ONLY_LAYER, rootfs->userns_fd, false, *layer, error);
-                if (r < 0)
-                        return r;
-                g_array_append_val(rootfs->layer_fds, tree_fd);
-                tree_fd = -EBADF;
-        }
-        return 0;
-}
 
 static int make_private(const char *cgroup_mount, Error *error) {
         int r;
@@ -77,45 +47,6 @@ static int make_private(const char *cgroup_mount, Error *error) {
         if (mkdir(ROOTFS_PATH, 0755) < 0 || mkdir(ROOTFS_PIVOT, 0755) < 0)
                 return error_set_errnof(error, errno, "Cannot make folders in " ROOTFS_SCRATCH);
         return 0;
-}
-
-static int mount_owned_tmpfs(const Rootfs *rootfs, const char *target, uint64_t size, Error *error) {
-        g_autofree char *options = g_strdup_printf("mode=0755,size=%" G_GUINT64_FORMAT ",uid=%u,gid=%u", size,
-                                                   rootfs->spec->id_base, rootfs->spec->id_base);
-
-        return mount_new("tmpfs", target, MS_NOSUID | MS_NODEV, options, error);
-}
-
-/* overlayfs itself cannot be idmapped, so its layers are, and its upper belongs to the range. */
-static int mount_overlay(Rootfs *rootfs, Error *error) {
-        g_autoptr(GString) options = g_string_new("lowerdir=");
-        int r;
-
-        if (mkdir(ROOTFS_LAYERS, 0755) < 0)
-                return error_set_errnof(error, errno, "Cannot make " ROOTFS_LAYERS);
-        for (guint i = 0; i < rootfs->layer_fds->len; i++) {
-                g_autofree char *path = g_strdup_printf(ROOTFS_LAYERS "/%u", i);
-
-                if (mkdir(path, 0755) < 0)
-                        return error_set_errnof(error, errno, "Cannot make %s", path);
-                if (move_mount(g_array_index(rootfs->layer_fds, int, i), "", AT_FDCWD, path,
-                               MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                        return error_set_errnof(error, errno, "Cannot mount layer %u", i);
-                g_string_append_printf(options, "%s%s", i > 0 ? ":" : "", path);
-        }
-        if (mkdir(ROOTFS_UPPER, 0755) < 0)
-                return error_set_errnof(error, errno, "Cannot make " ROOTFS_UPPER);
-        r = mount_owned_tmpfs(rootfs, ROOTFS_UPPER, rootfs->spec->upper_size ?: SKELETON_SIZE, error);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < 2; i++) {
-                const char *path = i == 0 ? ROOTFS_UPPER "/upper" : ROOTFS_UPPER "/work";
-
-                if (mkdir(path, 0755) < 0 || chown(path, rootfs->spec->id_base, rootfs->spec->id_base) < 0)
-                        return error_set_errnof(error, errno, "Cannot make %s", path);
-        }
-        g_string_append(options, ",upperdir=" ROOTFS_UPPER "/upper,workdir=" ROOTFS_UPPER "/work");
-        return mount_new("overlay", ROOTFS_PATH, MS_NOSUID | MS_NODEV, options->str, error);
 }
 
 /* ---- what is mounted in it ---- */
@@ -154,11 +85,76 @@ static int show_usr_sibling(const Rootfs *rootfs, const char *path, Error *error
         return 0;
 }
 
+static void clear_fd(void *fd) {
+        fd_closep(fd);
+}
+
+/* Adds the /usr of each layer above the host's; 0 if none has one. */
+static int find_upper_usrs(const Rootfs *rootfs, GArray *usr_fds, Error *error) {
+        for (guint i = 0; i < rootfs->n_above_usr; i++) {
+                int layer_fd = g_array_index(rootfs->overlay.lower_fds, int, i);
+                int fd = fs_open_in(layer_fd, "usr", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+                                    RESOLVE_NO_SYMLINKS);
+
+                if (fd == -ENOENT)
+                        continue;
+                if (fd < 0)
+                        return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, -fd,
+                                                     "Cannot open /usr of layer '%s'",
+                                                     rootfs->spec->layers[i]);
+                g_array_append_val(usr_fds, fd);
+        }
+        return (int) usr_fds->len;
+}
+
+/* /usr of the layers above the host's lies above it. */
+static int show_merged_usr(const Rootfs *rootfs, const GArray *usr_fds, Error *error) {
+        g_autoptr(GString) options = g_string_new("lowerdir=");
+        g_autofree char *target = NULL;
+        autofd int tree_fd = -EBADF, target_fd = -EBADF;
+        int r;
+
+        for (guint i = 0; i < usr_fds->len; i++)
+                g_string_append_printf(options, "/proc/self/fd/%d:", g_array_index(usr_fds, int, i));
+        g_string_append(options, ROOTFS_USR);
+        r = mount_clone(AT_FDCWD, "/usr", false, &tree_fd, error);
+        if (r >= 0)
+                r = mount_set_attributes(tree_fd, READ_ONLY_LAYER, rootfs->userns_fd, false, "/usr", error);
+        if (r < 0)
+                return r;
+        r = rootfs_make_inside(rootfs, "/usr", true, &target_fd, error);
+        if (r < 0)
+                return r;
+        target = g_strdup_printf("/proc/self/fd/%d", target_fd);
+        identity_leave(); /* the scratch folder is the host's root's */
+        if (mkdir(ROOTFS_USR, 0755) < 0 ||
+            move_mount(tree_fd, "", AT_FDCWD, ROOTFS_USR, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                r = error_set_errnof(error, errno, "Cannot mount the host's /usr");
+        identity_enter_privileged(rootfs->root_id);
+        if (r >= 0)
+                r = mount_new("overlay", target, MS_RDONLY | MS_NOSUID | MS_NODEV, options->str, error);
+        identity_enter(rootfs->root_id);
+        return r;
+}
+
+static int show_usr(const Rootfs *rootfs, Error *error) {
+        g_autoptr(GArray) usr_fds = g_array_new(FALSE, FALSE, sizeof(int));
+        int r;
+
+        g_array_set_clear_func(usr_fds, clear_fd);
+        r = find_upper_usrs(rootfs, usr_fds, error);
+        if (r > 0)
+                return show_merged_usr(rootfs, usr_fds, error);
+        if (r == 0)
+                r = bind_inside(rootfs, "/usr", "/usr", true, READ_ONLY_LAYER, rootfs->userns_fd, error);
+        return r;
+}
+
 static int show_host_usr(const Rootfs *rootfs, Error *error) {
         static const char *const siblings[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
         int r;
 
-        r = bind_inside(rootfs, "/usr", "/usr", true, READ_ONLY_LAYER, rootfs->userns_fd, error);
+        r = show_usr(rootfs, error);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < G_N_ELEMENTS(siblings); i++) {
@@ -204,7 +200,7 @@ static int hide_path(const Rootfs *rootfs, const char *path, Error *error) {
                 return error_set_errnof(error, errno, "Cannot look at '%s' inside to hide it", path);
         identity_leave(); /* the scratch folder is the host's root's */
         r = make_empty(error);
-        identity_enter(rootfs->spec->id_base);
+        identity_enter(rootfs->root_id);
         if (r < 0)
                 return r;
         source = S_ISDIR(st.st_mode) ? ROOTFS_EMPTY : ROOTFS_EMPTY "/file";
@@ -231,12 +227,12 @@ static int make_dev_links(int dev_fd, Error *error) {
         return 0;
 }
 
-/* Nodes are the host's, bound one by one: mknod(2) does not give usable nodes on a tmpfs that a user namespace
- * sees, and the devices cgroup decides anyway. liblxc adds pts and ptmx. */
+/* Nodes are the host's, bound one by one: mknod(2) does not give usable nodes on a tmpfs that a user
+ * namespace sees, and the devices cgroup decides anyway. liblxc adds pts and ptmx. */
 static int show_dev(const Rootfs *rootfs, Error *error) {
         static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
-        g_autofree char *options = g_strdup_printf(DEV_OPTIONS ",uid=%u,gid=%u", rootfs->spec->id_base,
-                                                   rootfs->spec->id_base);
+        g_autofree char *options = g_strdup_printf(DEV_OPTIONS ",uid=%u,gid=%u", rootfs->root_id,
+                                                   rootfs->root_id);
         autofd int dev_fd = -EBADF;
         int r;
 
@@ -246,7 +242,8 @@ static int show_dev(const Rootfs *rootfs, Error *error) {
         for (size_t i = 0; i < G_N_ELEMENTS(nodes); i++) {
                 g_autofree char *path = g_strdup_printf("/dev/%s", nodes[i]);
 
-                r = bind_inside(rootfs, path, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -EBADF, error);
+                r = bind_inside(rootfs, path, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -EBADF,
+                                error);
                 if (r < 0)
                         return r;
         }
@@ -260,17 +257,17 @@ static int show_dev(const Rootfs *rootfs, Error *error) {
                 return error_set_errnof(error, errno, "Cannot make folders in /dev inside");
         g_free(options);
         options = g_strdup_printf("mode=1777,size=%" G_GUINT64_FORMAT ",uid=%u,gid=%u",
-                                  rootfs->spec->upper_size ?: SKELETON_SIZE, rootfs->spec->id_base,
-                                  rootfs->spec->id_base);
+                                  rootfs->spec->upper_size ?: SKELETON_SIZE, rootfs->root_id,
+                                  rootfs->root_id);
         return mount_new("tmpfs", ROOTFS_PATH "/dev/shm", MS_NOSUID | MS_NODEV, options, error);
 }
 
 static int fill(Rootfs *rootfs, Error *error) {
-        uint32_t base = rootfs->spec->id_base;
         int r;
 
-        /* What is made here belongs to id 0 inside; as the host's root it could not even be made on mapped ids. */
-        identity_enter(base);
+        /* What is made here belongs to id 0 inside; as the host's root it could not even be made on mapped
+         * ids. */
+        identity_enter(rootfs->root_id);
         r = rootfs_make_skeleton(rootfs, error);
         if (r >= 0 && rootfs->has_host_usr)
                 r = show_host_usr(rootfs, error);
@@ -279,25 +276,43 @@ static int fill(Rootfs *rootfs, Error *error) {
         if (r >= 0)
                 r = show_dev(rootfs, error);
         identity_leave();
+        return r < 0 ? r : rootfs_attach_mounts(rootfs, error);
+}
+
+/* What is named by paths of the host, before we cover some of them. */
+static int open_sources(Rootfs *rootfs, Error *error) {
+        int r;
+
+        r = rootfs_open_layers(rootfs, error);
+        if (r >= 0)
+                r = rootfs_open_mounts(rootfs, error);
+        if (r >= 0)
+                rootfs_read_resolver(rootfs);
         return r;
 }
 
+static int mount_root(const Rootfs *rootfs, Error *error) {
+        if (rootfs_has_overlay(rootfs))
+                return rootfs_mount_overlay(rootfs, &rootfs->overlay, ROOTFS_LAYERS, ROOTFS_PATH, error);
+        return rootfs_mount_tmpfs(rootfs, ROOTFS_PATH, rootfs->overlay.size, error);
+}
+
 int rootfs_assemble(const Spec *spec, int userns_fd, const char *cgroup_mount, Error *error) {
-        g_auto(Rootfs) rootfs = { .spec = spec, .userns_fd = userns_fd, .root_fd = -EBADF };
+        g_auto(Rootfs) rootfs = {
+                .spec = spec,
+                .userns_fd = userns_fd,
+                .root_id = spec_get_root_id(spec),
+                .root_fd = -EBADF,
+        };
         int r;
 
-        rootfs.layer_fds = g_array_new(FALSE, FALSE, sizeof(int));
-        g_array_set_clear_func(rootfs.layer_fds, layer_fd_clear);
+        overlay_init(&rootfs.overlay);
         umask(0);
-        r = open_layers(&rootfs, error);
-        if (r < 0)
-                return r;
-        r = make_private(cgroup_mount, error);
-        if (r < 0)
-                return r;
-        r = rootfs.layer_fds->len > 0
-                    ? mount_overlay(&rootfs, error)
-                    : mount_owned_tmpfs(&rootfs, ROOTFS_PATH, spec->upper_size ?: SKELETON_SIZE, error);
+        r = open_sources(&rootfs, error);
+        if (r >= 0)
+                r = make_private(cgroup_mount, error);
+        if (r >= 0)
+                r = mount_root(&rootfs, error);
         if (r < 0)
                 return r;
         rootfs.root_fd = open(ROOTFS_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -306,8 +321,9 @@ int rootfs_assemble(const Spec *spec, int userns_fd, const char *cgroup_mount, E
         r = fill(&rootfs, error);
         if (r < 0)
                 return r;
-        if (spec->upper_size == 0 &&
-            mount_setattr(rootfs.root_fd, "", AT_EMPTY_PATH, &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY },
+        if (spec->upper == SPEC_UPPER_NONE &&
+            mount_setattr(rootfs.root_fd, "", AT_EMPTY_PATH,
+                          &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY },
                           sizeof(struct mount_attr)) < 0)
                 return error_set_errnof(error, errno, "Cannot make the root read-only");
         return 0;
