@@ -30,10 +30,12 @@ typedef enum FilterAction {
 } FilterAction;
 
 struct Filter {
+        gatomicrefcount n_refs;
         char *name;        /* owned */
         GHashTable *calls; /* static or interned name -> FilterAction */
         uint64_t families; /* bit n = AF_n */
         bool is_privileged;
+        GBytes *programs[_SPEC_FILTER_MAX]; /* owned; all NULL until it is compiled */
 };
 
 typedef struct Family {
@@ -64,6 +66,7 @@ static void set_calls(Filter *filter, const char *const *names, FilterAction act
 static Filter *filter_new(const char *name) {
         Filter *filter = g_new0(Filter, 1);
 
+        g_atomic_ref_count_init(&filter->n_refs);
         filter->name = g_strdup(name);
         filter->calls = g_hash_table_new(g_str_hash, g_str_equal);
         filter->families = 1ULL << AF_UNIX | 1ULL << AF_INET | 1ULL << AF_INET6;
@@ -77,9 +80,16 @@ Filter *filter_new_default(void) {
         return filter_new("default");
 }
 
-void filter_free(Filter *filter) {
-        if (!filter)
+Filter *filter_ref(Filter *filter) {
+        g_atomic_ref_count_inc(&filter->n_refs);
+        return filter;
+}
+
+void filter_unref(Filter *filter) {
+        if (!filter || !g_atomic_ref_count_dec(&filter->n_refs))
                 return;
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                g_clear_pointer(&filter->programs[i], g_bytes_unref);
         g_hash_table_unref(filter->calls);
         g_free(filter->name);
         g_free(filter);
@@ -440,10 +450,12 @@ static bool allows_init(const Filter *filter) {
         return true;
 }
 
-int filter_compile(const Filter *filter, GBytes *ret[_SPEC_FILTER_MAX], Error *error) {
+int filter_compile(Filter *filter, Error *error) {
         g_autoptr(GBytes) arguments = NULL, init = NULL, apps = NULL;
         int r;
 
+        if (filter->programs[SPEC_FILTER_ARGUMENTS])
+                return 0;
         r = compile_arguments(filter, &arguments);
         if (r >= 0)
                 r = compile_list(filter, filter_of_init, &init);
@@ -451,8 +463,21 @@ int filter_compile(const Filter *filter, GBytes *ret[_SPEC_FILTER_MAX], Error *e
                 r = compile_list(filter, NULL, &apps);
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot compile the filter '%s'", filter->name);
-        ret[SPEC_FILTER_ARGUMENTS] = g_steal_pointer(&arguments);
-        ret[SPEC_FILTER_INIT] = g_steal_pointer(&init);
-        ret[SPEC_FILTER_APPS] = g_steal_pointer(&apps);
+        filter->programs[SPEC_FILTER_ARGUMENTS] = g_steal_pointer(&arguments);
+        filter->programs[SPEC_FILTER_INIT] = g_steal_pointer(&init);
+        filter->programs[SPEC_FILTER_APPS] = g_steal_pointer(&apps);
+        return 0;
+}
+
+int filter_fill_spec(Filter *filter, Spec *spec, Error *error) {
+        int r = filter_compile(filter, error);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++) {
+                g_clear_pointer(&spec->filters[i], g_bytes_unref);
+                spec->filters[i] = filter->programs[i] ? g_bytes_ref(filter->programs[i]) : NULL;
+        }
+        spec->has_privileged_filter = filter->is_privileged;
         return 0;
 }

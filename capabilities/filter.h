@@ -31,8 +31,9 @@ Filter *filter_new_default(void);
 /* Reads @text (NUL-terminated). Findings are TemplateFinding (capabilities/template.h); *ret is NULL if there was
  * any, with -EBADMSG. */
 int filter_parse(const char *name, const char *text, GPtrArray *findings, Filter **ret);
-void filter_free(Filter *filter);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Filter, filter_free)
+Filter *filter_ref(Filter *filter);
+void filter_unref(Filter *filter);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Filter, filter_unref)
 
 const char *filter_get_name(const Filter *filter);
 /* Allows what takes a wall of every sandbox down; for AllowPrivileged=yes only. */
@@ -40,8 +41,11 @@ bool filter_is_privileged(const Filter *filter);
 
 /*
  * Compiles it for this machine's own architecture; programs of other ones (i386 and x32 on x86-64) get ENOSYS for
- * every call, as on a kernel that cannot run them. Takes some milliseconds: once per filter, not per sandbox.
- * @ret is filled by SPEC_FILTER_..., each entry struct sock_filter (linux/filter.h) one after the other;
- * SPEC_FILTER_APPS is NULL where it would be the same as SPEC_FILTER_INIT. ERROR_SYSTEM for what libseccomp says.
+ * every call, as on a kernel that cannot run them. Takes some milliseconds, and is kept: filter_fill_spec() then
+ * only takes references. ERROR_SYSTEM for what libseccomp says.
  */
-int filter_compile(const Filter *filter, GBytes *ret[_SPEC_FILTER_MAX], Error *error);
+int filter_compile(Filter *filter, Error *error);
+
+/* Compiles it if need be, and fills what @spec says of filters but for the name: each program is struct sock_filter
+ * (linux/filter.h) one after the other; SPEC_FILTER_APPS is NULL where it would be the same as SPEC_FILTER_INIT. */
+int filter_fill_spec(Filter *filter, Spec *spec, Error *error);

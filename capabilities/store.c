@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capabilities/capability-private.h"
+#include "capabilities/filter.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
 #include "util/json.h"
@@ -22,6 +23,7 @@ struct Store {
         GHashTable *on_request;  /* name -> Capability, not owned */
         GHashTable *taken_out;   /* owned name -> owned PlanOrigin: where a definition with errors stands */
         GHashTable *templates;   /* owned name -> owned reference */
+        GHashTable *filters;     /* likewise */
         char *hash;              /* owned */
         guint n_files;
 };
@@ -32,6 +34,7 @@ typedef struct StoreLoad {
         const char *root;    /* not owned; folders below it are opened inside it */
         int root_fd;         /* not owned; negative: looking only, see store_load_folder() */
         Plan *defaults;      /* owned; NULL if there are none, or they conflict */
+        bool is_alone;       /* one file, see store_load_file() */
         char *buffer;        /* owned; the largest file fits: one for all, as most of them are small */
         GChecksum *checksum; /* not owned */
 } StoreLoad;
@@ -394,30 +397,85 @@ static void load_manifests(StoreLoad *load, const StoreKind *kind, GHashTable *f
 }
 
 /*
- * Templates
+ * Templates and their filters
  */
+static bool check_file(StoreLoad *load, const char *what, const char *stem, const char *path, const char *text,
+                       size_t size) {
+        if (!capability_name_is_valid(stem))
+                load_finding(load, path, "Invalid %s name '%s', expected letters, digits, '.', '_' and '-'", what,
+                             stem);
+        else if (strlen(text) != size)
+                load_finding(load, path, "The file has a NUL in it, expected text");
+        else
+                return true;
+        return false;
+}
+
+static void add_template_findings(StoreLoad *load, const char *path, const GPtrArray *findings) {
+        for (guint i = 0; i < findings->len; i++) {
+                const TemplateFinding *finding = g_ptr_array_index(findings, i);
+
+                store_add_finding(load->store, true, path, finding->line, finding->column, "", finding->text);
+        }
+}
+
+static void read_filter(StoreLoad *load, const char *name, const char *path, const char *text, size_t size,
+                        GHashTable *userdata G_GNUC_UNUSED) {
+        g_autofree char *stem = g_strndup(name, strlen(name) - strlen(".seccomp"));
+        g_autoptr(GPtrArray) findings = template_findings_new();
+        g_autoptr(Filter) filter = NULL;
+
+        if (!check_file(load, "filter", stem, path, text, size))
+                return;
+        if (strcmp(stem, "none") == 0) {
+                load_finding(load, path, "The name 'none' means that there is no filter");
+                return;
+        }
+        (void) filter_parse(stem, text, findings, &filter);
+        add_template_findings(load, path, findings);
+        if (filter)
+                g_hash_table_replace(load->store->filters, g_steal_pointer(&stem), g_steal_pointer(&filter));
+        else /* what is wrong in the built-in one's place must not bring it back */
+                g_hash_table_remove(load->store->filters, stem);
+}
+
+/* Of a template that is looked at alone nobody knows which filters stand beside it. */
+static bool find_filter(StoreLoad *load, Template *template, const char *path, bool is_alone) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        unsigned line, column;
+        const char *name = template_get_filter_name(template, &line, &column), *nearest;
+        Filter *filter = name ? g_hash_table_lookup(load->store->filters, name) : NULL;
+        g_autofree char *text = NULL;
+        GHashTableIter iter;
+        void *key;
+
+        if (filter)
+                template_set_filter(template, filter);
+        if (filter || !name || is_alone)
+                return true;
+        g_hash_table_iter_init(&iter, load->store->filters);
+        while (g_hash_table_iter_next(&iter, &key, NULL))
+                g_ptr_array_add(names, key);
+        g_ptr_array_add(names, (char *) "none");
+        g_ptr_array_add(names, NULL);
+        nearest = json_nearest(name, (const char *const *) names->pdata);
+        text = g_strdup_printf("There is no system call filter '%s'%s%s%s", name, nearest ? "; did you mean '" : "",
+                               nearest ?: "", nearest ? "'" : "");
+        store_add_finding(load->store, true, path, line, column, "", text);
+        return false;
+}
+
 static void read_template(StoreLoad *load, const char *name, const char *path, const char *text, size_t size,
                           GHashTable *userdata G_GNUC_UNUSED) {
         g_autofree char *stem = g_strndup(name, strlen(name) - strlen(".conf"));
         g_autoptr(GPtrArray) findings = template_findings_new();
         g_autoptr(Template) template = NULL;
 
-        if (!capability_name_is_valid(stem)) {
-                load_finding(load, path,
-                             "Invalid template name '%s', expected letters, digits, '.', '_' and '-'", stem);
+        if (!check_file(load, "template", stem, path, text, size))
                 return;
-        }
-        if (strlen(text) != size) {
-                load_finding(load, path, "The file has a NUL in it, expected text");
-                return;
-        }
         (void) template_parse(stem, text, findings, &template);
-        for (guint i = 0; i < findings->len; i++) {
-                const TemplateFinding *finding = g_ptr_array_index(findings, i);
-
-                store_add_finding(load->store, true, path, finding->line, finding->column, "", finding->text);
-        }
-        if (template)
+        add_template_findings(load, path, findings);
+        if (template && find_filter(load, template, path, load->is_alone))
                 g_hash_table_replace(load->store->templates, g_steal_pointer(&stem),
                                      g_steal_pointer(&template));
 }
@@ -429,6 +487,8 @@ static const StoreKind kind_manifests = { "manifests", ".json", MANIFEST_SIZE_MA
 static const StoreKind kind_defaults = { "default manifests", ".json", MANIFEST_SIZE_MAX, true,
                                          read_default };
 static const StoreKind kind_templates = { "templates", ".conf", TEMPLATE_SIZE_MAX, false, read_template };
+
+static const StoreKind kind_filters = { "filters", ".seccomp", TEMPLATE_SIZE_MAX, false, read_filter };
 
 static int compare_capabilities(const void *a, const void *b) {
         const Capability *x = *(const Capability *const *) a, *y = *(const Capability *const *) b;
@@ -449,7 +509,9 @@ static Store *store_new(void) {
                                                  (GDestroyNotify) plan_origin_free);
         store->templates = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                                  (GDestroyNotify) template_unref);
+        store->filters = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) filter_unref);
         g_hash_table_insert(store->templates, g_strdup("default"), template_new_default());
+        g_hash_table_insert(store->filters, g_strdup("default"), filter_new_default());
         return store;
 }
 
@@ -469,17 +531,25 @@ static void load_levels(StoreLoad *load, char *const *defaults, char *const *man
         g_autoptr(GHashTable) default_files = list_levels(load, &kind_defaults, defaults);
         g_autoptr(GHashTable) files = list_levels(load, &kind_manifests, manifests);
         g_autoptr(GHashTable) template_files = list_levels(load, &kind_templates, templates);
+        g_autoptr(GHashTable) filter_files = list_levels(load, &kind_filters, templates);
 
         load_manifests(load, &kind_defaults, default_files);
         g_ptr_array_sort(load->store->capabilities, compare_capabilities);
         check_defaults(load);
         load_manifests(load, &kind_manifests, files);
+        load_files(load, &kind_filters, filter_files, NULL);
         load_files(load, &kind_templates, template_files, NULL);
 }
 
 static Store *load_end(StoreLoad *load) {
         Store *store = load->store;
+        Template *compiled_in = g_hash_table_lookup(store->templates, "default");
+        Filter *filter = g_hash_table_lookup(store->filters, "default");
+        unsigned line, column;
 
+        /* The compiled-in template was there before its filter; one in its place has found its own. */
+        if (filter && g_strcmp0(template_get_filter_name(compiled_in, &line, &column), "default") == 0)
+                template_set_filter(compiled_in, filter);
         findings_sort(store->findings);
         g_ptr_array_sort(store->capabilities, compare_capabilities);
         store->hash = g_strdup(g_checksum_get_string(load->checksum));
@@ -528,12 +598,14 @@ Store *store_load_file(const char *path) {
         StoreFile *file = g_new0(StoreFile, 1);
         StoreLoad load = load_begin("", -1);
 
+        load.is_alone = true;
         file->path = g_strdup(path);
         g_hash_table_insert(files, g_path_get_basename(path), file);
         if (g_str_has_suffix(path, kind_manifests.suffix))
                 load_manifests(&load, &kind_manifests, files);
         else
-                load_files(&load, &kind_templates, files, NULL);
+                load_files(&load, g_str_has_suffix(path, kind_filters.suffix) ? &kind_filters : &kind_templates,
+                           files, NULL);
         return load_end(&load);
 }
 
@@ -547,6 +619,7 @@ void store_unref(Store *store) {
                 return;
         g_free(store->hash);
         g_hash_table_unref(store->templates);
+        g_hash_table_unref(store->filters);
         g_hash_table_unref(store->taken_out);
         g_hash_table_unref(store->on_request);
         g_hash_table_unref(store->defaults);
@@ -569,6 +642,15 @@ const GPtrArray *store_get_capabilities(const Store *store) {
 
 Capability *store_find_capability(const Store *store, const char *name) {
         return g_hash_table_lookup(store->on_request, name) ?: g_hash_table_lookup(store->defaults, name);
+}
+
+void store_compile_filters(const Store *store) {
+        GHashTableIter iter;
+        void *filter;
+
+        g_hash_table_iter_init(&iter, store->filters);
+        while (g_hash_table_iter_next(&iter, NULL, &filter))
+                (void) filter_compile(filter, NULL);
 }
 
 Template *store_find_template(const Store *store, const char *name) {

@@ -27,7 +27,7 @@ Store *store_load(const Places *places);
  * lead everywhere else. Findings name the files as @path does.
  * Of a folder: its *.json and those of its manifests.d, manifests.default.d and templates.d; a folder that
  * has one of these names itself is one. Of a file: a manifest if it ends in .json, else a template. The hash
- * says nothing. */
+ * says nothing. Templates find their filters (*.seccomp) beside them, not those of a file alone. */
 Store *store_load_folder(const char *path);
 Store *store_load_file(const char *path);
 Store *store_ref(Store *store);
@@ -39,6 +39,9 @@ const GPtrArray *store_get_findings(const Store *store);     /* of Finding, by f
 const GPtrArray *store_get_capabilities(const Store *store); /* of Capability, by name; defaults too */
 Capability *store_find_capability(const Store *store, const char *name); /* not a new reference; or NULL */
 Template *store_find_template(const Store *store, const char *name); /* likewise; "default" always exists */
+
+/* Compiles all filters, so that no launch has to; what cannot be compiled fails those that use it. */
+void store_compile_filters(const Store *store);
 
 /* The capabilities of a request: the defaults by name, then @names in their order, each once. Unknown names
  * fail it: ERROR_UNKNOWN_CAPABILITY naming the first (with the nearest known one), ERROR_LIMIT_REACHED above

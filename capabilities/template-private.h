@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "capabilities/filter.h"
+
 #define TEMPLATE_APP_ID   1000 /* of 'app' inside */
 #define TEMPLATE_APP_HOME "/home/app"
 
@@ -21,20 +23,22 @@ struct Template {
         char *description; /* owned */
         Spec *spec;        /* owned; only the fields of a template are set */
         unsigned ready;    /* sandboxes that are kept waiting */
+        Filter *filter;    /* owned reference; NULL with Seccomp=none, and until the store has found it */
+        unsigned filter_line, filter_column; /* of Seccomp=; 0 = not given */
 };
 
 typedef struct TemplateRead {
         Template *template;  /* not owned */
         GPtrArray *findings; /* not owned */
         unsigned line, column;
-        bool has_environment, has_group;
+        bool has_upper, has_environment, has_group;
         uint32_t group; /* instead of that of User= */
 } TemplateRead;
 
 typedef struct TemplateKey {
         const char *section, *name;
         void (*read)(TemplateRead *read, const struct TemplateKey *key, const char *value);
-        bool repeats; /* it may stand several times */
+        const char *only; /* for read_fixed(): the one value that this version can build */
 } TemplateKey;
 
 /* template-keys.c: all that there are. */

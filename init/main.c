@@ -6,14 +6,13 @@
  * it inherits. It starts with the Linux capabilities that root has in its user namespace, uses them to join the
  * payload's cgroups and to make the cgroup namespace, and then gives up all but what starting programs needs:
  * SETUID, SETGID and KILL. It runs as a uid that no app has and is not dumpable, so that no app can signal,
- * trace or read it. If the shim goes, it exits, and the kernel ends everything in its pid namespace.
+ * trace or read it. It is under the filter of system calls that its apps are under: they inherit it, so that a
+ * tighter one for init alone cannot be. If the shim goes, it exits, and the kernel ends everything in its pid namespace.
  *
  * Static, without GLib: it runs from a descriptor, in a root that may have no libraries.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,10 +23,10 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "init/walls.h"
 #include "util/limits.h"
 #include "util/wire.h"
 
@@ -42,6 +41,7 @@ typedef struct Program {
 static Program programs[RUNS_MAX]; /* the ones alive that the shim knows */
 static size_t n_programs;
 static bool halting;
+static InitSetup walls;
 
 /* ---- becoming process 1 ---- */
 
@@ -58,31 +58,6 @@ static int join_cgroups(void) {
         if (unshare(CLONE_NEWCGROUP) < 0)
                 return -errno;
         return 0;
-}
-
-static int set_capabilities(uint32_t mask) {
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {
-                { .effective = mask, .permitted = mask },
-        };
-
-        return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;
-}
-
-static int drop_privileges(void) {
-        /* First, while SETPCAP is effective: leaving uid 0 keeps the capabilities permitted only. */
-        for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-                if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
-                        return -errno;
-        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
-            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
-            setgroups(0, NULL) < 0 || setresgid(INIT_UID, INIT_UID, INIT_UID) < 0 ||
-            setresuid(INIT_UID, INIT_UID, INIT_UID) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return -errno;
-        /* A change of uid clears the parent-death signal that liblxc has set: the monitor's death is ours. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-                return -errno;
-        return set_capabilities(1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL);
 }
 
 static int open_child_signals(void) {
@@ -158,16 +133,6 @@ static int set_rlimits(const InitRun *run) {
         return 0;
 }
 
-static int set_credentials(const InitRun *run) {
-        if (setgroups(run->n_groups, (gid_t *) run->groups) < 0 || setresgid(run->gid, run->gid, run->gid) < 0 ||
-            setresuid(run->uid, run->uid, run->uid) < 0)
-                return errno;
-        /* The memory is init's until exec, and the kernel has just made it as dumpable as fs.suid_dumpable says. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-                return errno;
-        return -set_capabilities(0);
-}
-
 static int set_session(const Child *child) {
         for (uint32_t i = 0; i < child->run->n_fds; i++)
                 if (dup2(child->fds[i], (int) i) < 0)
@@ -203,15 +168,19 @@ static int child_main(void *userdata) {
         }
         if (child->errnum == 0) {
                 child->step = INIT_STEP_CREDENTIALS;
-                child->errnum = set_credentials(run);
+                child->errnum = walls_set_credentials(&walls, run);
         }
         if (child->errnum == 0) {
                 child->step = INIT_STEP_CHDIR;
                 child->errnum = chdir(run->working_directory ?: "/") < 0 ? errno : 0;
         }
         if (child->errnum == 0) {
+                child->step = INIT_STEP_FILTER;
+                child->errnum = unblock_signals() ?: -walls_load_filter(&walls, INIT_FILTER_APPS);
+        }
+        if (child->errnum == 0) {
                 child->step = INIT_STEP_EXEC;
-                child->errnum = unblock_signals() ?: exec_along_path(run);
+                child->errnum = exec_along_path(run);
         }
         _exit(127);
 }
@@ -381,6 +350,18 @@ static int serve(int signals_fd) {
         return r;
 }
 
+/* The first message; the filters stay where it has them. */
+static int receive_walls(void) {
+        static WireMessage message;
+        WireReader reader;
+        int r = wire_receive(INIT_FD_SOCKET, &message);
+
+        if (r <= 0 || message.header.type != INIT_SETUP)
+                return r < 0 ? r : -EBADMSG;
+        reader = wire_reader(&message);
+        return init_setup_get(&reader, &walls);
+}
+
 int main(void) {
         int signals_fd, r;
 
@@ -396,9 +377,16 @@ int main(void) {
         signals_fd = open_child_signals();
         if (signals_fd < 0)
                 return INIT_EXIT_SIGNALS;
-        r = drop_privileges();
+        r = receive_walls();
+        if (r < 0)
+                return INIT_EXIT_SETUP;
+        r = walls_drop_privileges(&walls);
         if (r < 0)
                 return INIT_EXIT_PRIVILEGES;
+        for (size_t i = 0; r >= 0 && i < INIT_FILTER_APPS; i++)
+                r = walls_load_filter(&walls, i);
+        if (r < 0)
+                return INIT_EXIT_FILTERS;
         r = wire_send(INIT_FD_SOCKET, INIT_READY, 0, NULL, NULL, 0);
         if (r < 0)
                 return INIT_EXIT_SOCKET;

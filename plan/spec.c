@@ -7,7 +7,6 @@
 
 #include "plan/linux-capability.h"
 #include "plan/plan-private.h"
-#include "plan/spec-mount.h"
 #include "util/enum-table.h"
 #include "util/limits.h"
 
@@ -21,14 +20,6 @@ static const char *const spec_network_names[_SPEC_NETWORK_MAX] = {
 };
 
 ENUM_TABLE_DEFINE(spec_network, SpecNetwork, _SPEC_NETWORK_MAX)
-
-static const char *const spec_upper_names[_SPEC_UPPER_MAX] = {
-        [SPEC_UPPER_EPHEMERAL] = "ephemeral",
-        [SPEC_UPPER_NONE] = "none",
-        [SPEC_UPPER_PERSISTENT] = "persistent",
-};
-
-ENUM_TABLE_DEFINE(spec_upper, SpecUpper, _SPEC_UPPER_MAX)
 
 Spec *spec_new(void) {
         Spec *spec = g_new0(Spec, 1);
@@ -57,9 +48,9 @@ Spec *spec_copy(const Spec *spec) {
         copy->folders = g_strdupv(spec->folders);
         copy->app_home = g_strdup(spec->app_home);
         copy->template_environment = g_strdupv(spec->template_environment);
-        copy->state_folder = g_strdup(spec->state_folder);
-        copy->mounts = g_strdupv(spec->mounts);
         copy->seccomp = g_strdup(spec->seccomp);
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                copy->filters[i] = spec->filters[i] ? g_bytes_ref(spec->filters[i]) : NULL;
         copy->masked = g_strdupv(spec->masked);
         copy->read_only = g_strdupv(spec->read_only);
         copy->command = g_strdupv(spec->command);
@@ -80,9 +71,9 @@ void spec_free(Spec *spec) {
         g_strfreev(spec->folders);
         g_free(spec->app_home);
         g_strfreev(spec->template_environment);
-        g_free(spec->state_folder);
-        g_strfreev(spec->mounts);
         g_free(spec->seccomp);
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                g_clear_pointer(&spec->filters[i], g_bytes_unref);
         g_strfreev(spec->masked);
         g_strfreev(spec->read_only);
         g_strfreev(spec->command);
@@ -99,12 +90,34 @@ char **spec_list_privileges(const Spec *spec) {
                 g_ptr_array_add(lines, g_strdup("Network=host"));
         if (g_strcmp0(spec->seccomp, "none") == 0)
                 g_ptr_array_add(lines, g_strdup("Seccomp=none"));
+        if (spec->has_privileged_filter)
+                g_ptr_array_add(lines, g_strdup_printf("Seccomp=%s", spec->seccomp));
+        if (spec->linux_capabilities != 0)
+                g_ptr_array_add(lines, g_strdup("LinuxCapabilities="));
         g_ptr_array_add(lines, NULL);
         return (char **) g_ptr_array_free(g_steal_pointer(&lines), FALSE);
 }
 
 uint32_t spec_get_root_id(const Spec *spec) {
         return spec->user_namespace ? spec->id_base : 0;
+}
+
+static void put_filters(WireWriter *writer, const Spec *spec) {
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++) {
+                size_t size = 0;
+                const void *bytes = spec->filters[i] ? g_bytes_get_data(spec->filters[i], &size) : NULL;
+
+                wire_put_bytes(writer, bytes, size);
+        }
+}
+
+static void get_filters(WireReader *reader, Spec *spec) {
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++) {
+                size_t size;
+                const void *bytes = wire_get_bytes(reader, &size);
+
+                spec->filters[i] = bytes && size > 0 ? g_bytes_new(bytes, size) : NULL;
+        }
 }
 
 void spec_put(WireWriter *writer, const Spec *spec) {
@@ -138,9 +151,8 @@ void spec_put(WireWriter *writer, const Spec *spec) {
         wire_put_strings(writer, spec->read_only);
         wire_put_strings(writer, spec->command);
         wire_put_string(writer, spec->working_directory);
-        wire_put_string(writer, spec->state_folder);
-        wire_put_string(writer, spec_upper_to_string(spec->upper));
-        wire_put_strings(writer, spec->mounts);
+        wire_put_u8(writer, spec->has_privileged_filter);
+        put_filters(writer, spec);
         /* New fields go here; readers that do not know them leave them. */
 }
 
@@ -202,24 +214,21 @@ static int ids_check(const Spec *spec, Error *error) {
         return 0;
 }
 
-static int upper_check(const Spec *spec, Error *error) {
-        if (spec->upper < 0)
-                return error_setf(error, ERROR_INVALID_ARGS,
-                                  "Upper is not one of: ephemeral, none, persistent");
-        if (spec->upper == SPEC_UPPER_EPHEMERAL && spec->upper_size == 0)
-                return error_setf(error, ERROR_INVALID_ARGS, "Ephemeral upper has no size");
-        if (spec->upper == SPEC_UPPER_PERSISTENT || spec->state_folder)
-                return plan_path_check("Folder of kept state", spec->state_folder, error);
-        return 0;
-}
+/* Without the filter that it names a sandbox must not start, so none is told from no filter. */
+static int filters_check(const Spec *spec, Error *error) {
+        bool is_none = g_strcmp0(spec->seccomp, "none") == 0;
 
-static int mounts_check(char *const *mounts, Error *error) {
-        for (size_t i = 0; mounts[i]; i++) {
-                g_auto(SpecMount) mount = SPEC_MOUNT_NULL;
-                int r = spec_mount_parse(mounts[i], &mount, error);
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++) {
+                size_t size = spec->filters[i] ? g_bytes_get_size(spec->filters[i]) : 0;
 
-                if (r < 0)
-                        return r;
+                if (is_none ? size > 0 : size == 0 && i != SPEC_FILTER_APPS)
+                        return error_setf(error, ERROR_INVALID_ARGS,
+                                          "Program %zu of the system call filter '%s' is %s", i,
+                                          spec->seccomp ?: "default", is_none ? "there" : "missing");
+                /* struct sock_filter has 8 bytes. */
+                if (size > FILTER_SIZE_MAX || size % 8 != 0)
+                        return error_setf(error, ERROR_INVALID_ARGS,
+                                          "Program %zu of the system call filter has %zu bytes", i, size);
         }
         return 0;
 }
@@ -234,6 +243,8 @@ static int walls_check(const Spec *spec, Error *error) {
                                   LINUX_CAPABILITIES_MAX - 1);
         if (spec->seccomp)
                 r = name_check("Name of the system call filter", spec->seccomp, SECCOMP_NAME_MAX, error);
+        if (r >= 0)
+                r = filters_check(spec, error);
         if (r >= 0)
                 r = paths_check("Masked path", spec->masked, error);
         if (r >= 0)
@@ -273,10 +284,6 @@ static int spec_check(const Spec *spec, Error *error) {
         if (r >= 0)
                 r = plan_path_check("App's home", spec->app_home, error);
         if (r >= 0)
-                r = upper_check(spec, error);
-        if (r >= 0)
-                r = mounts_check(spec->mounts, error);
-        if (r >= 0)
                 r = walls_check(spec, error);
         if (r >= 0)
                 r = command_check(spec, error);
@@ -290,7 +297,8 @@ static int spec_check(const Spec *spec, Error *error) {
 
 int spec_get(WireReader *reader, Spec **ret, Error *error) {
         g_autoptr(Spec) spec = spec_new();
-        uint8_t map_host_root, user_namespace;
+        uint8_t map_host_root, user_namespace, has_privileged_filter;
+        const char *network;
         int r;
 
         spec->name = g_strdup(wire_get_string(reader));
@@ -321,17 +329,18 @@ int spec_get(WireReader *reader, Spec **ret, Error *error) {
         spec->start_timeout_usec = wire_get_u64(reader);
         user_namespace = wire_get_u8(reader);
         spec->user_namespace = user_namespace == 1;
-        spec->network = spec_network_from_string(wire_get_string(reader));
+        network = wire_get_string(reader);
+        spec->network = network ? spec_network_from_string(network) : _SPEC_NETWORK_INVALID;
         spec->seccomp = g_strdup(wire_get_string(reader));
         spec->linux_capabilities = wire_get_u64(reader);
         spec->masked = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
         spec->read_only = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
         spec->command = plan_strings_take(wire_get_strings(reader, ARGV_MAX));
         spec->working_directory = g_strdup(wire_get_string(reader));
-        spec->state_folder = g_strdup(wire_get_string(reader));
-        spec->upper = spec_upper_from_string(wire_get_string(reader));
-        spec->mounts = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
-        if (reader->failed || map_host_root > 1 || user_namespace > 1)
+        has_privileged_filter = wire_get_u8(reader);
+        spec->has_privileged_filter = has_privileged_filter == 1;
+        get_filters(reader, spec);
+        if (reader->failed || map_host_root > 1 || user_namespace > 1 || has_privileged_filter > 1)
                 return error_set_errnof(error, EBADMSG, "Spec ends early or is not well formed");
         r = spec_check(spec, error);
         if (r < 0)

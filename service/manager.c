@@ -22,7 +22,7 @@
 struct Manager {
         sd_event *event;          /* owned reference */
         const Places *places;     /* not owned */
-        Settings *settings; /* not owned; only policies and findings change */
+        const Settings *settings; /* not owned */
         CgroupHost *cgroups;      /* owned */
         Store *store;             /* owned reference */
         IdPool *ids;              /* owned */
@@ -96,7 +96,7 @@ static char *manager_describe(const void *userdata) {
                                manager->settings->findings->len + store_get_findings(manager->store)->len);
 }
 
-int manager_new(sd_event *event, const Places *places, Settings *settings, Manager **ret,
+int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret,
                 Error *error) {
         g_autoptr(Manager) manager = g_new0(Manager, 1);
         int r;
@@ -115,6 +115,7 @@ int manager_new(sd_event *event, const Places *places, Settings *settings, Manag
         if (r < 0)
                 return r;
         manager->store = store_load(places);
+        store_compile_filters(manager->store);
         log_findings(manager->store);
         manager->host = (ShimHost){ .event = event,
                                     .places = places,
@@ -272,14 +273,15 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         if (r < 0)
                 return r;
         template_fill_spec(template, spec);
-        r = manager_check_privileges(manager, spec, error);
+        r = template_fill_filters(template, spec, error);
+        if (r >= 0)
+                r = manager_check_privileges(manager, spec, error);
         if (r < 0)
                 return r;
         spec->id_count = ID_RANGE_COUNT;
         spec->owner = request->caller->uid;
         settings_get_session(manager->settings, spec->owner, &spec->session);
         spec->hostname = g_strdup(request->hostname ?: name);
-        spec->state_folder = g_strdup(manager->places->state_folder);
         spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
         spec->name = g_steal_pointer(&name);
         *ret = sandbox_new(manager, request, g_steal_pointer(&spec), g_steal_pointer(&capabilities),
@@ -512,11 +514,9 @@ void manager_reload(Manager *manager) {
         store = store_load(manager->places);
         store_unref(manager->store);
         manager->store = store;
+        store_compile_filters(store);
         log_findings(store);
-        settings_reload(manager->settings);
-        for (guint i = 0; i < manager->settings->findings->len; i++)
-                report_finding(manager->settings->findings->pdata[i], MESSAGE_SETTINGS_FINDING);
-        log_info("Reloaded manifests, templates and policies");
+        log_info("Reloaded manifests and templates");
         report_ready(manager->report);
 }
 

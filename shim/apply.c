@@ -16,7 +16,6 @@ static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_BIND] = &apply_bind_ops,
         [PLAN_ENV] = &apply_env_ops,
         [PLAN_DEVICE] = &apply_device_ops,
-        [PLAN_LIMIT] = &apply_limit_ops,
 };
 
 static void fd_free(void *data) {
@@ -44,7 +43,6 @@ void applier_free(Applier *applier) {
         if (!applier)
                 return;
         g_clear_pointer(&applier->devices, devices_free);
-        g_clear_pointer(&applier->limits, limits_free);
         g_clear_pointer(&applier->plan, plan_free);
         g_clear_pointer(&applier->sources, g_hash_table_unref);
         g_clear_pointer(&applier->mounts, g_hash_table_unref);

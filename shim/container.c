@@ -154,6 +154,8 @@ static int init_failure(int status, Error *error) {
                 [INIT_EXIT_SIGNALS] = "it could not set up signals",
                 [INIT_EXIT_PRIVILEGES] = "it could not drop its privileges",
                 [INIT_EXIT_SERVING] = "it did not understand the shim",
+                [INIT_EXIT_SETUP] = "it was not told its walls",
+                [INIT_EXIT_FILTERS] = "the kernel did not take its filter of system calls",
         };
         unsigned code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 

@@ -103,6 +103,21 @@ int init_client_get_fd(const InitClient *client) {
 
 /* ---- asking ---- */
 
+int init_client_setup(InitClient *client, const Spec *spec, Error *error) {
+        InitSetup setup = { .capabilities = spec->linux_capabilities };
+        WireWriter writer = WIRE_WRITER_NULL;
+        int r;
+
+        G_STATIC_ASSERT((int) _SPEC_FILTER_MAX == INIT_FILTERS && (int) SPEC_FILTER_APPS == INIT_FILTER_APPS);
+        for (size_t i = 0; i < INIT_FILTERS; i++)
+                if (spec->filters[i])
+                        setup.filters[i].bytes = g_bytes_get_data(spec->filters[i], &setup.filters[i].size);
+        init_setup_put(&writer, &setup);
+        r = wire_send(client->fd, INIT_SETUP, 0, &writer, NULL, 0);
+        wire_writer_done(&writer);
+        return r < 0 ? error_set_errnof(error, -r, "Cannot tell init its walls") : 0;
+}
+
 /* Keeps the message, with descriptors of our own, until the socket takes it. */
 static int send_later(InitClient *client, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
                       size_t n_fds, Error *error) {
@@ -237,6 +252,9 @@ static int run_failure(const Run *run, int errnum, uint32_t step, Error *error) 
                 return error_set_code_errnof(error, ERROR_INVALID_ARGS, errnum,
                                              "Cannot start '%s' in folder '%s'", run->program,
                                              run->working_directory);
+        case INIT_STEP_FILTER:
+                return error_set_errnof(error, errnum, "Cannot put '%s' under its filter of system calls",
+                                        run->program);
         case INIT_STEP_EXEC:
                 return error_set_code_errnof(error, ERROR_EXEC_FAILED, errnum, "Cannot execute '%s'",
                                              run->program);

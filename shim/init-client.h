@@ -42,6 +42,9 @@ int init_client_dispatch(InitClient *client, Error *error);
 bool init_client_has_unsent(const InitClient *client);
 void init_client_send_unsent(InitClient *client);
 
+/* Before init is started: what it takes away from itself and from programs. It waits in the socket. */
+int init_client_setup(InitClient *client, const Spec *spec, Error *error);
+
 /* Each asks; the answer comes as an event with the same serial. Descriptors (at most 3) stay the
  * caller's. ERROR_LIMIT_REACHED when init reads too slowly for too many requests. */
 int init_client_run(InitClient *client, uint32_t serial, const InitRun *run, const int *fds, size_t n_fds,

@@ -232,6 +232,8 @@ int shim_start_container(Shim *shim, Error *error) {
         if (r < 0)
                 return r;
         r = init_client_new(&init_events, shim, &shim->init, &init_fd, error);
+        if (r >= 0)
+                r = init_client_setup(shim->init, shim->spec, error);
         if (r < 0)
                 return r;
         n_join_fds = cgroup_box_open_joins(shim->box, join_fds, G_N_ELEMENTS(join_fds), error);

@@ -428,6 +428,22 @@ int wire_message_steal_fd(WireMessage *message, size_t i) {
 
 /* ---- shim and init ---- */
 
+void init_setup_put(WireWriter *writer, const InitSetup *setup) {
+        wire_put_u64(writer, setup->capabilities);
+        for (size_t i = 0; i < INIT_FILTERS; i++)
+                wire_put_bytes(writer, setup->filters[i].bytes, setup->filters[i].size);
+}
+
+int init_setup_get(WireReader *reader, InitSetup *ret) {
+        ret->capabilities = wire_get_u64(reader);
+        for (size_t i = 0; i < INIT_FILTERS; i++) {
+                ret->filters[i].bytes = wire_get_bytes(reader, &ret->filters[i].size);
+                if (ret->filters[i].size > FILTER_SIZE_MAX)
+                        reader->failed = true;
+        }
+        return reader->failed ? -EBADMSG : 0;
+}
+
 void init_run_put(WireWriter *writer, const InitRun *run) {
         wire_put_u32(writer, run->run);
         wire_put_strings(writer, (char *const *) run->argv);

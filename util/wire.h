@@ -113,6 +113,7 @@ typedef enum InitMessageType {
         INIT_SIGNAL = 6,    /* shim -> init: u32 run (0 = every process but init), i32 signal */
         INIT_SIGNALLED = 7, /* init -> shim: serial of INIT_SIGNAL; i32 errno or 0 */
         INIT_HALT = 8,      /* shim -> init: i32 signal: send it to all, exit when the last process is gone */
+        INIT_SETUP = 9,     /* shim -> init, once, before all else: InitSetup. READY when it is in force */
 } InitMessageType;
 
 /* What init was doing for a program when it failed. */
@@ -123,6 +124,7 @@ typedef enum InitStep {
         INIT_STEP_RLIMIT,
         INIT_STEP_CREDENTIALS,
         INIT_STEP_CHDIR,
+        INIT_STEP_FILTER,
         INIT_STEP_EXEC,
         _INIT_STEP_MAX,
 } InitStep;
@@ -134,6 +136,8 @@ typedef enum InitExit {
         INIT_EXIT_SIGNALS,
         INIT_EXIT_PRIVILEGES, /* could not drop them */
         INIT_EXIT_SERVING,    /* the shim said what init does not understand */
+        INIT_EXIT_SETUP,      /* was not told its walls */
+        INIT_EXIT_FILTERS,    /* could not load its filters */
 } InitExit;
 
 /* Where init finds what it inherits; its numbers are fixed since liblxc clears the environment of process 1.
@@ -145,6 +149,25 @@ typedef enum InitExit {
 
 /* init's own uid and gid inside: one that no app can have, so that no app can signal or trace it. */
 #define INIT_UID 65535
+
+/* Programs of seccomp(2), struct sock_filter each; size 0 = none. init loads all but the last before it is ready, so
+ * that programs inherit them; the last is loaded for a program just before exec. */
+#define INIT_FILTERS 3
+#define INIT_FILTER_APPS (INIT_FILTERS - 1)
+
+typedef struct InitFilter {
+        const void *bytes; /* not owned */
+        size_t size;
+} InitFilter;
+
+typedef struct InitSetup {
+        uint64_t capabilities; /* bit n = capability n of capabilities(7), which programs have, as ambient ones */
+        InitFilter filters[INIT_FILTERS];
+} InitSetup;
+
+void init_setup_put(WireWriter *writer, const InitSetup *setup);
+/* Returns 0 or -EBADMSG. The filters point into the reader's body. */
+int init_setup_get(WireReader *reader, InitSetup *ret);
 
 typedef struct InitRlimit {
         uint32_t resource; /* RLIMIT_... */

@@ -15,6 +15,9 @@
 
 #include <cmocka.h>
 
+#include "capabilities/filter.h"
+#include "capabilities/template.h"
+#include "tests/shim/help.h"
 #include "tests/shim/system.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
@@ -137,6 +140,21 @@ void driver_free(Driver *driver) {
         g_free(driver);
 }
 
+void driver_set_filter(Spec *spec, const char *text) {
+        g_autoptr(GPtrArray) findings = template_findings_new();
+        g_autoptr(Filter) filter = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                g_clear_pointer(&spec->filters[i], g_bytes_unref);
+        g_free(spec->seccomp);
+        spec->seccomp = g_strdup(text ? "test" : "none");
+        if (!text)
+                return;
+        assert_int_equal(filter_parse("test", text, findings, &filter), 0);
+        assert_no_error(filter_fill_spec(filter, spec, &error), &error);
+}
+
 Spec *driver_spec(void) {
         Spec *spec = spec_new();
 
@@ -154,6 +172,7 @@ Spec *driver_spec(void) {
         spec->memory_max = 256 * 1024 * 1024;
         spec->tasks_max = 128;
         spec->stop_timeout_usec = 300 * 1000;
+        driver_set_filter(spec, "");
         return spec;
 }
 

@@ -34,6 +34,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Driver, driver_free)
 
 /* A spec that starts: the host's /usr, a small upper, short times. */
 Spec *driver_spec(void);
+/* As a file of filters says (capabilities/filter.h), "" for the default; NULL = no filter. */
+void driver_set_filter(Spec *spec, const char *text);
 
 /* ---- one message ---- */
 

@@ -290,11 +290,13 @@ static void test_writable_owner(void **state) {
         struct stat st;
 
         apply_well(fixture->driver, plan);
-        assert_shell(fixture->driver, "echo x > /data/made; chmod 6755 /data/made; stat -c %u:%g /data/made",
-                     "1000:1000\n");
+        assert_shell(fixture->driver,
+                     "echo x > /data/made; chmod 6755 /data/made 2>&1; stat -c %u:%g /data/made",
+                     "chmod: changing permissions of '/data/made': Operation not permitted\n1000:1000\n");
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_uid, SOURCE_OWNER);
         assert_int_equal(st.st_gid, SOURCE_OWNER);
+        assert_int_equal(st.st_mode & (S_ISUID | S_ISGID), 0);
 
         assert_int_equal(mkdir(root_owned, 0777), 0);
         refused = make_plan(root_owned, "/root-owned", NULL, NULL, PLAN_BIND_WRITABLE);

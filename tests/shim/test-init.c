@@ -61,6 +61,16 @@ static void write_map(pid_t pid, const char *file) {
         assert_int_equal(fs_write_file_at(AT_FDCWD, path, map), 0);
 }
 
+/* @filter is for programs; init itself has none. */
+static void send_walls(int fd, uint64_t capabilities, const void *filter, size_t size) {
+        InitSetup walls = { .capabilities = capabilities, .filters[INIT_FILTER_APPS] = { filter, size } };
+        WireWriter writer = WIRE_WRITER_NULL;
+
+        init_setup_put(&writer, &walls);
+        assert_int_equal(wire_send(fd, INIT_SETUP, 0, &writer, NULL, 0), 0);
+        wire_writer_done(&writer);
+}
+
 static int setup(void **state) {
         static const int on = 1;
         const char *program = g_getenv("BULKHEAD_TEST_INIT");
@@ -93,6 +103,7 @@ static int setup(void **state) {
         write_map(fixture->pid, "gid_map");
         assert_int_equal(write(go[1], "", 1), 1);
         close(go[1]);
+        send_walls(fixture->fd, 0, NULL, 0);
         if (wire_receive(fixture->fd, &message) != 1 || message.header.type != INIT_READY) {
                 int status = 0;
 

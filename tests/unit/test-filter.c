@@ -40,12 +40,16 @@ static void programs_done(Programs *programs) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Programs, programs_done)
 
-static void compile(const Filter *filter, Programs *ret) {
+static void compile(Filter *filter, Programs *ret) {
+        g_autoptr(Spec) spec = spec_new();
         g_auto(Error) error = ERROR_NULL;
-        int r = filter_compile(filter, ret->bytes, &error);
+        int r = filter_fill_spec(filter, spec, &error);
 
         assert_string_equal(error.message ?: "", "");
         assert_int_equal(r, 0);
+        assert_int_equal(spec->has_privileged_filter, filter_is_privileged(filter));
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                ret->bytes[i] = g_steal_pointer(&spec->filters[i]);
 }
 
 static void compile_default(Programs *ret) {

@@ -38,11 +38,11 @@ static Spec *sample(void) {
         spec->stop_timeout_usec = 3;
         spec->start_timeout_usec = UINT64_MAX;
         spec->user_namespace = false;
-        spec->state_folder = g_strdup("/var/lib/bulkhead");
-        spec->upper = SPEC_UPPER_PERSISTENT;
-        spec->mounts = g_strsplit("none /tmp tmpfs size=1M;none /b tmpfs ro", ";", -1);
         spec->network = SPEC_NETWORK_HOST;
-        spec->seccomp = g_strdup("none");
+        spec->seccomp = g_strdup("maps");
+        spec->has_privileged_filter = true;
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                spec->filters[i] = g_bytes_new("0123456789abcdef", 8 + i % 2 * 8);
         spec->linux_capabilities = 5;
         spec->masked = g_strsplit("/proc/kcore", " ", -1);
         spec->read_only = g_strsplit("/proc/sys /etc", " ", -1);
@@ -77,12 +77,12 @@ static void assert_spec_is(const Spec *spec, const Spec *expected) {
         assert_int_equal(spec->halt_signal, expected->halt_signal);
         assert_true(spec->stop_timeout_usec == expected->stop_timeout_usec);
         assert_true(spec->start_timeout_usec == expected->start_timeout_usec);
-        assert_string_equal(spec->state_folder, expected->state_folder);
-        assert_int_equal(spec->upper, expected->upper);
-        assert_strings_are(spec->mounts, expected->mounts);
         assert_int_equal(spec->user_namespace, expected->user_namespace);
         assert_int_equal(spec->network, expected->network);
         assert_string_equal(spec->seccomp, expected->seccomp);
+        assert_int_equal(spec->has_privileged_filter, expected->has_privileged_filter);
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                assert_true(g_bytes_equal(spec->filters[i], expected->filters[i]));
         assert_true(spec->linux_capabilities == expected->linux_capabilities);
         assert_strings_are(spec->masked, expected->masked);
         assert_strings_are(spec->read_only, expected->read_only);
@@ -147,6 +147,10 @@ static void test_prefixes_and_flips(void **state G_GNUC_UNUSED) {
 
 /* ---- what no sandbox can be made of ---- */
 
+static void drop_filter(Spec *spec, SpecFilter filter) {
+        g_clear_pointer(&spec->filters[filter], g_bytes_unref);
+}
+
 static void set_string(char **string, const char *value) {
         g_free(*string);
         *string = g_strdup(value);
@@ -203,12 +207,14 @@ CHANGE(signal_0, spec->halt_signal = 0)
 CHANGE(signal_65, spec->halt_signal = 65)
 CHANGE(signal_negative, spec->halt_signal = -9)
 CHANGE(no_time, spec->start_timeout_usec = 0)
-CHANGE(upper_unknown, spec->upper = _SPEC_UPPER_MAX)
-CHANGE(persistent_nowhere, set_string(&spec->state_folder, NULL))
-CHANGE(relative_state, set_string(&spec->state_folder, "var"))
-CHANGE(ephemeral_without_size, (spec->upper = SPEC_UPPER_EPHEMERAL, spec->upper_size = 0))
-CHANGE(bad_mount, set_strings(&spec->mounts, "none /p proc"))
 CHANGE(no_seccomp, set_string(&spec->seccomp, NULL))
+CHANGE(seccomp_none_with_programs, set_string(&spec->seccomp, "none"))
+CHANGE(seccomp_none, (set_string(&spec->seccomp, "none"), drop_filter(spec, 0), drop_filter(spec, 1), drop_filter(spec, 2)))
+CHANGE(no_filter_of_init, drop_filter(spec, SPEC_FILTER_INIT))
+CHANGE(no_filter_of_arguments, drop_filter(spec, SPEC_FILTER_ARGUMENTS))
+CHANGE(no_filter_of_apps, drop_filter(spec, SPEC_FILTER_APPS))
+CHANGE(odd_filter, (drop_filter(spec, 0), spec->filters[0] = g_bytes_new("0123456", 7)))
+CHANGE(huge_filter, (drop_filter(spec, 0), spec->filters[0] = g_bytes_new_take(g_malloc0(FILTER_SIZE_MAX + 8), FILTER_SIZE_MAX + 8)))
 CHANGE(seccomp_path, set_string(&spec->seccomp, "../x"))
 CHANGE(network_unknown, spec->network = _SPEC_NETWORK_MAX)
 CHANGE(linux_capability_last, spec->linux_capabilities = 1ULL << 40)
@@ -265,12 +271,14 @@ static const struct {
         { "signal 65", signal_65, false },
         { "signal -9", signal_negative, false },
         { "no time to start", no_time, false },
-        { "unknown upper", upper_unknown, false },
-        { "persistent upper without a folder", persistent_nowhere, false },
-        { "relative state folder", relative_state, false },
-        { "ephemeral upper without a size", ephemeral_without_size, false },
-        { "bad mount", bad_mount, false },
         { "no name of a filter", no_seccomp, true },
+        { "programs of no filter", seccomp_none_with_programs, false },
+        { "no filter", seccomp_none, true },
+        { "no filter of init", no_filter_of_init, false },
+        { "no filter of arguments", no_filter_of_arguments, false },
+        { "no filter of apps alone", no_filter_of_apps, true },
+        { "half an instruction", odd_filter, false },
+        { "huge filter", huge_filter, false },
         { "filter is a path", seccomp_path, false },
         { "unknown network", network_unknown, false },
         { "last Linux capability", linux_capability_last, true },
@@ -309,7 +317,7 @@ static void test_privileges(void **state G_GNUC_UNUSED) {
 
         g_autofree char *text = g_strjoinv(" ", lines);
 
-        assert_string_equal(text, "User=no Network=host Seccomp=none");
+        assert_string_equal(text, "User=no Network=host Seccomp=maps LinuxCapabilities=");
         assert_null(none[0]);
         assert_int_equal(spec_get_root_id(spec), 0);
         plain->id_base = 0x70000000;

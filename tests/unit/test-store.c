@@ -423,6 +423,54 @@ static void test_template_default_bad(void **state) {
         assert_int_equal(spec->tasks_max, 256);
 }
 
+static void test_filters(void **state) {
+        const Fixture *fixture = *state;
+        g_autoptr(Spec) spec = spec_new(), plain = spec_new(), none = spec_new();
+        g_autoptr(Store) store = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        put(fixture, USR "templates.d/debug.seccomp", "allow ptrace\n");
+        put(fixture, ETC "templates.d/debug.seccomp", "allow ptrace mount\n");
+        put(fixture, USR "templates.d/bad.seccomp", "allow everything\n");
+        put(fixture, USR "templates.d/none.seccomp", "allow ptrace\n");
+        put(fixture, USR "templates.d/a.conf", "[Security]\nSeccomp=debug\n");
+        put(fixture, USR "templates.d/b.conf", "[Security]\nSeccomp=debgu\n");
+        put(fixture, USR "templates.d/c.conf", "[Security]\nSeccomp=bad\n");
+        put(fixture, USR "templates.d/d.conf", "[Security]\nSeccomp=none\n");
+        store = store_load(fixture->places);
+        assert_store_findings(
+                fixture, store,
+                "E usr/share/bulkhead/templates.d/b.conf:2:9  There is no system call filter 'debgu'; did you "
+                "mean 'debug'\n"
+                "E usr/share/bulkhead/templates.d/bad.seccomp:1:1  There is no system call 'everything'\n"
+                "E usr/share/bulkhead/templates.d/c.conf:2:9  There is no system call filter 'bad'\n"
+                "E usr/share/bulkhead/templates.d/none.seccomp:0:0  The name 'none' means that there is no filter\n");
+        assert_null(store_find_template(store, "b"));
+        assert_null(store_find_template(store, "c"));
+        assert_int_equal(template_fill_filters(store_find_template(store, "a"), spec, &error), 0);
+        assert_int_equal(template_fill_filters(store_find_template(store, "default"), plain, &error), 0);
+        assert_int_equal(template_fill_filters(store_find_template(store, "d"), none, &error), 0);
+        assert_true(spec->has_privileged_filter);
+        assert_false(plain->has_privileged_filter);
+        assert_false(g_bytes_equal(spec->filters[SPEC_FILTER_INIT], plain->filters[SPEC_FILTER_INIT]));
+        for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
+                assert_null(none->filters[i]);
+}
+
+/* What is wrong in the place of the default filter must not widen it to the compiled-in one. */
+static void test_filter_default_bad(void **state) {
+        g_autoptr(Spec) spec = spec_new();
+        g_autoptr(Store) store = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        put(*state, ETC "templates.d/default.seccomp", "refuse litsen\n");
+        store = store_load(((Fixture *) *state)->places);
+        assert_int_equal(store_get_findings(store)->len, 1);
+        assert_true(template_fill_filters(store_find_template(store, "default"), spec, &error) < 0);
+        assert_int_equal(error.code, ERROR_UNSUPPORTED);
+        assert_string_equal(error.message, "Template 'default' has no system call filter 'default'");
+}
+
 static void test_hash(void **state) {
         const Fixture *fixture = *state;
         g_autoptr(Store) empty = store_load(fixture->places), one = NULL, touched = NULL, changed = NULL;
@@ -519,6 +567,8 @@ int main(void) {
                 TEST(test_odd_files),
                 TEST(test_templates),
                 TEST(test_template_default_bad),
+                TEST(test_filters),
+                TEST(test_filter_default_bad),
                 TEST(test_hash),
                 TEST(test_request_limit),
                 TEST(test_plan_conflict),
