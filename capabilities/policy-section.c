@@ -3,6 +3,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "capabilities/finding.h"
@@ -154,19 +155,65 @@ static bool member_look_up(PolicyMember *member) {
         return user || group;
 }
 
+static void member_is_missing(const PolicyMember *member, GPtrArray *findings) {
+        g_autofree char *text = g_strdup_printf("There is no %s '%s'", member->is_group ? "group" : "user",
+                                                member->name);
+
+        g_ptr_array_add(findings, finding_new(true, member->file, member->line, member->column, "", text));
+}
+
 void policy_section_resolve(PolicySection *section, GPtrArray *findings) {
         for (guint i = 0; i < section->members->len; i++) {
                 PolicyMember *member = section->members->pdata[i];
 
                 if (!member->is_known)
                         member->is_known = member_look_up(member);
-                if (!member->is_known) {
-                        g_autofree char *text = g_strdup_printf(
-                                "There is no %s '%s'", member->is_group ? "group" : "user", member->name);
+                if (!member->is_known)
+                        member_is_missing(member, findings);
+        }
+}
 
-                        g_ptr_array_add(findings, finding_new(true, member->file, member->line,
-                                                              member->column, "", text));
+/* getpwnam(3) asks whom /etc/nsswitch.conf names, directories on the network too; these read one local file. */
+static bool member_look_up_locally(PolicyMember *member) {
+        FILE *file = fopen(member->is_group ? "/etc/group" : "/etc/passwd", "re");
+        const struct passwd *user;
+        const struct group *group;
+        bool found = false;
+
+        if (!file)
+                return false;
+        while (!found && !member->is_group && (user = fgetpwent(file)))
+                if ((found = strcmp(user->pw_name, member->name) == 0))
+                        member->id = user->pw_uid;
+        while (!found && member->is_group && (group = fgetgrent(file)))
+                if ((found = strcmp(group->gr_name, member->name) == 0))
+                        member->id = group->gr_gid;
+        (void) fclose(file);
+        return found;
+}
+
+static bool member_take_over(PolicyMember *member, const PolicySection *section) {
+        for (guint i = 0; i < section->members->len; i++) {
+                const PolicyMember *old = section->members->pdata[i];
+
+                if (old->is_known && old->is_group == member->is_group && strcmp(old->name, member->name) == 0) {
+                        member->id = old->id;
+                        return true;
                 }
+        }
+        return false;
+}
+
+void policy_section_resolve_again(PolicySection *section, const GPtrArray *before, GPtrArray *findings) {
+        for (guint i = 0; i < section->members->len; i++) {
+                PolicyMember *member = section->members->pdata[i];
+
+                if (!member->is_known)
+                        member->is_known = member_look_up_locally(member);
+                for (guint at = 0; !member->is_known && at < before->len; at++)
+                        member->is_known = member_take_over(member, before->pdata[at]);
+                if (!member->is_known)
+                        member_is_missing(member, findings);
         }
 }
 

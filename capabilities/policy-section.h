@@ -51,6 +51,10 @@ int policy_section_add(PolicySection *section, const char *key, const char *valu
  * loop. What is not found is a Finding more, and names nobody. */
 void policy_section_resolve(PolicySection *section, GPtrArray *findings);
 
+/* The same where nothing may wait: of /etc/passwd and /etc/group alone, and for a name that is not there what a
+ * member of the same name has in @before (of PolicySection). */
+void policy_section_resolve_again(PolicySection *section, const GPtrArray *before, GPtrArray *findings);
+
 typedef enum PolicyAnswer {
         POLICY_SILENT, /* nothing in it fits */
         POLICY_ALLOWS,

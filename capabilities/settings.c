@@ -77,6 +77,28 @@ typedef struct Parser {
         PolicySection *policy; /* not owned; the one that is being read, or NULL */
 } Parser;
 
+static void line_free(gpointer data) {
+        SettingsLine *line = data;
+
+        g_free(line->value);
+        g_free(line->file);
+        g_free(line);
+}
+
+/* Keys that may come several times, such as DNS=, are told as one. */
+static void parser_remember(Parser *parser, const Key *key, const char *value) {
+        g_autofree char *name = g_strdup_printf("[%s] %s=", key->section, key->name);
+        const SettingsLine *before = g_hash_table_lookup(parser->settings->lines, name);
+        SettingsLine *line = g_new0(SettingsLine, 1);
+
+        line->value = before && key->type == KEY_DNS ? g_strconcat(before->value, " ", value, NULL)
+                                                     : g_strdup(value);
+        line->file = g_strdup(parser->file);
+        line->line = parser->line;
+        line->column = parser->column;
+        g_hash_table_insert(parser->settings->lines, g_steal_pointer(&name), line);
+}
+
 Settings *settings_new(void) {
         Settings *settings = g_new0(Settings, 1);
 
@@ -93,6 +115,7 @@ Settings *settings_new(void) {
         (void) lease_range_parse(LEASE_IPV4, "10.197.0.0/16", &settings->ranges[LEASE_IPV4], NULL);
         (void) lease_range_parse(LEASE_IPV6, "fd6b:756c:6b68::/64", &settings->ranges[LEASE_IPV6], NULL);
         settings->findings = findings_new();
+        settings->lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, line_free);
         settings->policies = g_ptr_array_new_with_free_func((GDestroyNotify) policy_section_free);
         return settings;
 }
@@ -110,6 +133,9 @@ void settings_free(Settings *settings) {
                 g_free(settings->session_paths[i]);
         g_ptr_array_unref(settings->findings);
         g_ptr_array_unref(settings->policies);
+        g_hash_table_unref(settings->lines);
+        g_free(settings->file);
+        g_free(settings->folder);
         g_free(settings);
 }
 
@@ -298,6 +324,8 @@ static void parser_set_policy(Parser *parser, const Key *key, const char *value)
 
 static void parser_set(Parser *parser, const Key *key, const char *value) {
         parser->column = parser->value_column;
+        if (key->type != KEY_POLICY)
+                parser_remember(parser, key, value);
         switch (key->type) {
         case KEY_BOOL:
                 parser_set_bool(parser, key, value);
@@ -481,6 +509,7 @@ void settings_read(Settings *settings, const char *file) {
         if (r == -ENOENT)
                 return;
         settings->n_files++;
+        settings->misses_file |= r < 0 || strlen(text) != size;
         if (r < 0)
                 g_ptr_array_add(settings->findings, finding_new(true, file, 0, 0, "", error.message));
         else if (strlen(text) != size)
@@ -500,6 +529,8 @@ Settings *settings_load(const char *config_file, const char *config_folder) {
         g_autoptr(GDir) folder = g_dir_open(config_folder, 0, NULL);
         const char *name;
 
+        settings->file = g_strdup(config_file);
+        settings->folder = g_strdup(config_folder);
         settings_read(settings, config_file);
         while (folder && (name = g_dir_read_name(folder)))
                 if (g_str_has_suffix(name, ".conf") && name[0] != '.')
@@ -508,6 +539,59 @@ Settings *settings_load(const char *config_file, const char *config_folder) {
         for (guint i = 0; i < names->len; i++)
                 settings_read(settings, names->pdata[i]);
         return settings;
+}
+
+/* ---- once more ---- */
+
+/* Of a key that is in @lines and is not the same in @others. */
+static void find_changes(GHashTable *lines, GHashTable *others, GPtrArray *findings) {
+        g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(lines), (GCompareFunc) strcmp);
+
+        for (GList *at = names; at; at = at->next) {
+                const SettingsLine *line = g_hash_table_lookup(lines, at->data);
+                const SettingsLine *other = g_hash_table_lookup(others, at->data);
+                g_autofree char *text = NULL;
+
+                if (other && strcmp(line->value, other->value) == 0)
+                        continue;
+                text = g_strdup_printf("%s has changed, which takes effect when the service is restarted",
+                                       (const char *) at->data);
+                g_ptr_array_add(findings, finding_new(false, line->file, line->line, line->column, "", text));
+        }
+}
+
+/* Of a key that is in @lines and no longer in @now. */
+static void find_removals(GHashTable *lines, GHashTable *now, GPtrArray *findings) {
+        g_autoptr(GHashTable) gone = g_hash_table_new(g_str_hash, g_str_equal);
+        GHashTableIter iter;
+        gpointer name, line;
+
+        g_hash_table_iter_init(&iter, lines);
+        while (g_hash_table_iter_next(&iter, &name, &line))
+                if (!g_hash_table_contains(now, name))
+                        g_hash_table_insert(gone, name, line);
+        find_changes(gone, now, findings);
+}
+
+static void array_swap(GPtrArray **a, GPtrArray **b) {
+        GPtrArray *other = *a;
+
+        *a = *b;
+        *b = other;
+}
+
+void settings_reload(Settings *settings) {
+        g_autoptr(Settings) fresh = settings_load(settings->file, settings->folder);
+
+        for (guint i = 0; i < fresh->policies->len; i++)
+                policy_section_resolve_again(fresh->policies->pdata[i], settings->policies, fresh->findings);
+        find_changes(fresh->lines, settings->lines, fresh->findings);
+        find_removals(settings->lines, fresh->lines, fresh->findings);
+        /* What is freed with @fresh is what was in force. */
+        if (!fresh->misses_file)
+                array_swap(&settings->policies, &fresh->policies);
+        array_swap(&settings->findings, &fresh->findings);
+        settings->n_files = fresh->n_files;
 }
 
 void settings_resolve(Settings *settings) {

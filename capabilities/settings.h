@@ -16,6 +16,12 @@
 #include "plan/lease.h"
 #include "plan/session.h"
 
+/* A key as it was last written, whether it could be taken or not. */
+typedef struct SettingsLine {
+        char *value, *file; /* owned */
+        unsigned line, column;
+} SettingsLine;
+
 typedef struct Settings {
         char *bus; /* owned; "system", "session" or an address */
         bool softwarecontainer;
@@ -38,6 +44,9 @@ typedef struct Settings {
         GPtrArray *policies; /* owned PolicySection *; one for each name */
         GPtrArray *findings; /* owned Finding *, in the order of reading */
         unsigned n_files;    /* that were read */
+        bool misses_file;    /* one that is there could not be read */
+        char *file, *folder; /* owned; where settings_load() has looked; else NULL */
+        GHashTable *lines;   /* owned; "[Section] Key" -> owned SettingsLine, of all but policies */
 } Settings;
 
 Settings *settings_new(void); /* the defaults */
@@ -55,6 +64,15 @@ Settings *settings_load(const char *config_file, const char *config_folder);
 
 /* Where the servers of a user's session are: as [Session] says, else where a login puts them. */
 void settings_get_session(const Settings *settings, uid_t owner, Session *ret);
+
+/*
+ * Reads the files of settings_load() anew. Policy sections are taken as they are now; of everything else what was
+ * there at the start stays, and a key that has changed is a finding that says so. Names of users and groups are
+ * looked up in /etc/passwd and /etc/group alone, which takes no time; one that is not there keeps what
+ * settings_resolve() has found, or is a finding. Where a file cannot be read, the policies stay too: what it would
+ * have denied is not known.
+ */
+void settings_reload(Settings *settings);
 
 /* Looks up the users and groups that policy sections name: for who decides by them, once, at its start. */
 void settings_resolve(Settings *settings);

@@ -7,6 +7,7 @@
 
 #include "capabilities/capability.h"
 #include "plan/linux-capability.h"
+#include "plan/spec-mount.h"
 #include "util/limits.h"
 
 #define NOBODY_ID        65534 /* what ids that have no place in the sandbox look like (user_namespaces(7)) */
@@ -16,17 +17,6 @@
 #define MEMORY_MAX       (1ULL << 50)
 #define TASKS_MAX        4194304ULL /* PID_MAX_LIMIT of the kernel */
 #define TIMEOUT_MIN_USEC 100000ULL
-
-static void read_fixed(TemplateRead *read, const TemplateKey *key, const char *value) {
-        if (strcmp(value, key->only) == 0)
-                return;
-        if (key->only[0])
-                template_finding_add(read, "%s='%s' is not supported by this version, expected '%s'",
-                                     key->name, value, key->only);
-        else
-                template_finding_add(read, "%s='%s' is not supported by this version, expected nothing",
-                                     key->name, value);
-}
 
 static void read_description(TemplateRead *read, const TemplateKey *key G_GNUC_UNUSED, const char *value) {
         g_free(read->template->description);
@@ -39,17 +29,9 @@ static void read_layers(TemplateRead *read, const TemplateKey *key, const char *
         if (!words)
                 return;
         if (!words[0])
-                template_finding_add(read, "%s= is empty, expected '%s' or folders, top first", key->name,
-                                     SPEC_LAYER_HOST_USR);
+                template_finding_add(read, "%s= is empty, expected '%s', folders or images, top first",
+                                     key->name, SPEC_LAYER_HOST_USR);
         for (size_t i = 0; words[i]; i++) {
-                if (g_str_has_suffix(words[i], ".squashfs") || g_str_has_suffix(words[i], ".erofs")) {
-                        template_finding_add(
-                                read,
-                                "%s=: the image '%s' is not supported by this version, expected '%s' or "
-                                "folders",
-                                key->name, words[i], SPEC_LAYER_HOST_USR);
-                        return;
-                }
                 if (strcmp(words[i], SPEC_LAYER_HOST_USR) != 0 &&
                     template_normalize_path(read, key, &words[i]) < 0)
                         return;
@@ -80,14 +62,30 @@ static void read_mkdir(TemplateRead *read, const TemplateKey *key, const char *v
 }
 
 static void read_upper(TemplateRead *read, const TemplateKey *key, const char *value) {
-        static const char *const choices[] = { "ephemeral", "none", NULL };
+        static const char *const choices[] = { "ephemeral", "none", "persistent", NULL };
 
-        if (strcmp(value, "persistent") == 0)
-                template_finding_add(
-                        read, "%s='%s' is not supported by this version, expected one of: ephemeral, none",
-                        key->name, value);
-        else
-                read->has_upper = template_read_choice(read, key, value, choices) != 1;
+        if (template_read_choice(read, key, value, choices) >= 0)
+                read->template->spec->upper = spec_upper_from_string(value);
+}
+
+/* One line for each mount: the only key that may stand several times. */
+static void read_mount(TemplateRead *read, const TemplateKey *key, const char *value) {
+        Spec *spec = read->template->spec;
+        g_auto(SpecMount) mount = SPEC_MOUNT_NULL;
+        g_auto(Error) error = ERROR_NULL;
+        guint n = g_strv_length(spec->mounts);
+
+        if (!*value)
+                return;
+        if (n >= TEMPLATE_LIST_MAX)
+                template_finding_add(read, "%s= stands more than %u times", key->name, TEMPLATE_LIST_MAX);
+        else if (spec_mount_parse(value, &mount, &error) < 0)
+                template_finding_add(read, "%s=: %s", key->name, error.message);
+        else {
+                spec->mounts = g_renew(char *, spec->mounts, n + 2);
+                spec->mounts[n] = g_strdup(value);
+                spec->mounts[n + 1] = NULL;
+        }
 }
 
 static void read_upper_size(TemplateRead *read, const TemplateKey *key, const char *value) {
@@ -335,31 +333,31 @@ static void read_ready(TemplateRead *read, const TemplateKey *key, const char *v
 }
 
 const TemplateKey template_keys[] = {
-        { "Template", "Description", read_description, NULL },
-        { "Rootfs", "Layers", read_layers, NULL },
-        { "Rootfs", "Hide", read_hide, NULL },
-        { "Rootfs", "Upper", read_upper, NULL },
-        { "Rootfs", "UpperSize", read_upper_size, NULL },
-        { "Rootfs", "Mount", read_fixed, "" },
-        { "Rootfs", "Mkdir", read_mkdir, NULL },
-        { "Namespaces", "User", read_user_namespace, NULL },
-        { "Namespaces", "Network", read_network, NULL },
-        { "Namespaces", "MapHostRoot", read_map_host_root, NULL },
-        { "Process", "User", read_user, NULL },
-        { "Process", "Group", read_group, NULL },
-        { "Process", "Environment", read_environment, NULL },
-        { "Process", "Command", read_command, NULL },
-        { "Process", "WorkingDirectory", read_working_directory, NULL },
-        { "Process", "HaltSignal", read_halt_signal, NULL },
-        { "Process", "StopTimeoutSec", read_stop_timeout, NULL },
-        { "Process", "StartTimeoutSec", read_start_timeout, NULL },
-        { "Limits", "Memory", read_memory, NULL },
-        { "Limits", "Tasks", read_tasks, NULL },
-        { "Security", "Seccomp", read_seccomp, NULL },
-        { "Security", "LinuxCapabilities", read_linux_capabilities, NULL },
-        { "Security", "Masked", read_masked, NULL },
-        { "Security", "ReadOnly", read_read_only, NULL },
-        { "Pool", "Ready", read_ready, NULL },
+        { "Template", "Description", read_description, false },
+        { "Rootfs", "Layers", read_layers, false },
+        { "Rootfs", "Hide", read_hide, false },
+        { "Rootfs", "Upper", read_upper, false },
+        { "Rootfs", "UpperSize", read_upper_size, false },
+        { "Rootfs", "Mount", read_mount, true },
+        { "Rootfs", "Mkdir", read_mkdir, false },
+        { "Namespaces", "User", read_user_namespace, false },
+        { "Namespaces", "Network", read_network, false },
+        { "Namespaces", "MapHostRoot", read_map_host_root, false },
+        { "Process", "User", read_user, false },
+        { "Process", "Group", read_group, false },
+        { "Process", "Environment", read_environment, false },
+        { "Process", "Command", read_command, false },
+        { "Process", "WorkingDirectory", read_working_directory, false },
+        { "Process", "HaltSignal", read_halt_signal, false },
+        { "Process", "StopTimeoutSec", read_stop_timeout, false },
+        { "Process", "StartTimeoutSec", read_start_timeout, false },
+        { "Limits", "Memory", read_memory, false },
+        { "Limits", "Tasks", read_tasks, false },
+        { "Security", "Seccomp", read_seccomp, false },
+        { "Security", "LinuxCapabilities", read_linux_capabilities, false },
+        { "Security", "Masked", read_masked, false },
+        { "Security", "ReadOnly", read_read_only, false },
+        { "Pool", "Ready", read_ready, false },
 };
 
 const size_t template_n_keys = G_N_ELEMENTS(template_keys);

@@ -31,14 +31,14 @@ typedef struct TemplateRead {
         Template *template;  /* not owned */
         GPtrArray *findings; /* not owned */
         unsigned line, column;
-        bool has_upper, has_environment, has_group;
+        bool has_environment, has_group;
         uint32_t group; /* instead of that of User= */
 } TemplateRead;
 
 typedef struct TemplateKey {
         const char *section, *name;
         void (*read)(TemplateRead *read, const struct TemplateKey *key, const char *value);
-        const char *only; /* for read_fixed(): the one value that this version can build */
+        bool repeats; /* it may stand several times */
 } TemplateKey;
 
 /* template-keys.c: all that there are. */

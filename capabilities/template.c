@@ -122,7 +122,7 @@ static void read_key(TemplateRead *read, const char *section, char *line, unsign
 
                 if (strcmp(key->section, section) != 0 || strcmp(key->name, line) != 0)
                         continue;
-                if (seen[i] > 0)
+                if (seen[i] > 0 && !key->repeats)
                         template_finding_add(read, "%s= stands in line %u already, expected it once", line,
                                              seen[i]);
                 else {
@@ -198,6 +198,7 @@ static Template *template_new(const char *name) {
         template_strv_take(&spec->hide, g_strdupv((char **) hide));
         template_strv_take(&spec->folders, g_strdupv((char **) folders));
         spec->seccomp = g_strdup("default");
+        spec->mounts = g_new0(char *, 1);
         spec->masked = g_new0(char *, 1);
         spec->read_only = g_new0(char *, 1);
         spec->command = g_new0(char *, 1);
@@ -221,7 +222,7 @@ Template *template_new_default(void) {
 
 int template_parse(const char *name, const char *text, GPtrArray *findings, Template **ret) {
         g_autoptr(Template) template = template_new(name);
-        TemplateRead read = { .template = template, .findings = findings, .has_upper = true };
+        TemplateRead read = { .template = template, .findings = findings };
         Spec *spec = template->spec;
         guint n_before = findings->len;
 
@@ -230,13 +231,16 @@ int template_parse(const char *name, const char *text, GPtrArray *findings, Temp
                 template_finding_add(&read, "The file has more than %u bytes", TEMPLATE_SIZE_MAX);
         else
                 read_lines(&read, text);
+        read.line = read.column = 0;
+        if (template->ready > 0 && spec->upper == SPEC_UPPER_PERSISTENT)
+                template_finding_add(&read,
+                                     "Ready= keeps sandboxes waiting that have no name yet, expected 0 with "
+                                     "Upper=persistent");
         if (findings->len > n_before)
                 return -EBADMSG;
 
         if (read.has_group)
                 spec->app_gid = read.group;
-        if (!read.has_upper)
-                spec->upper_size = 0;
         if (!read.has_environment) {
                 g_autofree char *home = g_strconcat("HOME=", spec->app_home, NULL);
 
@@ -315,6 +319,8 @@ void template_fill_spec(const Template *template, Spec *spec) {
         spec->user_namespace = from->user_namespace;
         spec->network = from->network;
         spec->linux_capabilities = from->linux_capabilities;
+        template_strv_take(&spec->mounts, g_strdupv(from->mounts));
+        spec->upper = from->upper;
         spec->upper_size = from->upper_size;
         spec->map_host_root = from->map_host_root;
         spec->app_uid = from->app_uid;

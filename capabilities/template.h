@@ -22,8 +22,7 @@ typedef struct TemplateFinding {
 } TemplateFinding;
 
 /* Reads @text (NUL-terminated); keys that are not given have the compiled-in default's values. Every finding is
- * added to @findings (TemplateFinding); *ret is NULL if there was any. Keys whose walls this version does not
- * build are findings too ("not supported by this version"), never silently passed over. */
+ * added to @findings (TemplateFinding); *ret is NULL if there was any. */
 int template_parse(const char *name, const char *text, GPtrArray *findings, Template **ret);
 Template *template_new_default(void);
 GPtrArray *template_findings_new(void);

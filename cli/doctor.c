@@ -358,10 +358,12 @@ static int doctor_look(Cli *cli, const Places *places) {
 }
 
 int verb_doctor(Cli *cli, int argc, char **argv) {
-        static const struct option own[] = { { "leaks", no_argument, NULL, 'l' }, {} };
+        static const struct option own[] = { { "leaks", no_argument, NULL, 'l' },
+                                             { "fix", no_argument, NULL, 'f' },
+                                             {} };
         g_autoptr(Places) places = NULL;
         g_auto(Error) error = ERROR_NULL;
-        bool leaks = false;
+        bool leaks = false, fix = false;
         int c;
 
         options_begin();
@@ -370,15 +372,18 @@ int verb_doctor(Cli *cli, int argc, char **argv) {
                         options_print_help(cli->verb);
                         return EXIT_SUCCESS;
                 }
-                if (c != 'l')
+                if (c != 'l' && c != 'f')
                         return EXIT_USAGE;
-                leaks = true;
+                leaks |= c == 'l';
+                fix |= c == 'f';
         }
         if (optind < argc)
                 return options_usage(cli, "'%s' is too much", argv[optind]);
+        if (fix && !leaks)
+                return options_usage(cli, "'--fix' goes with '--leaks'");
         if (places_new(cli->root, &places, &error) < 0) {
                 output_error("%s", error.message);
                 return EXIT_FAILURE;
         }
-        return leaks ? doctor_find_leaks(cli, places) : doctor_look(cli, places);
+        return leaks ? doctor_find_leaks(cli, places, fix) : doctor_look(cli, places);
 }

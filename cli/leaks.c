@@ -2,8 +2,8 @@
 /*
  * doctor --leaks: what is on the host under this instance's name, and which of it somebody has a record of
  *
- * Everything of a sandbox has one number: its folder in the runtime folder, its cgroup in every hierarchy,
- * its shim's command line. A number is accounted for if the service lists a sandbox of it, or if a shim of it
+ * Everything of a sandbox has one number: its folder in the runtime folder, with what is mounted in it, its cgroup
+ * in every hierarchy, its shim's command line. A number is accounted for if the service lists a sandbox of it, or if a shim of it
  * lives that the service has started: those that are kept ready have no name yet. Everything else is a leak,
  * and so is a shim that a running service is not the parent of. What comes and goes while we look is not seen
  * twice.
@@ -16,6 +16,7 @@
 
 #include "cli/bus.h"
 #include "cli/doctor.h"
+#include "cli/leaks.h"
 #include "cli/output.h"
 #include "util/cgroup.h"
 
@@ -26,8 +27,28 @@ typedef struct Leaks {
         const Places *places;
         pid_t service;         /* 0 = none runs */
         GHashTable *accounted; /* of char *: numbers */
-        GHashTable *found;     /* of char *: lines that tell of a leak */
+        GHashTable *found;     /* line that tells of it -> owned Leak */
 } Leaks;
+
+static void leak_free(gpointer data) {
+        Leak *leak = data;
+
+        g_free(leak->line);
+        g_free(leak->path);
+        g_free(leak->number);
+        error_done(&leak->failure);
+        g_free(leak);
+}
+
+static void leaks_add(Leaks *leaks, LeakKind kind, const char *what, const char *path, const char *number) {
+        Leak *leak = g_new0(Leak, 1);
+
+        *leak = (Leak){ .kind = kind,
+                        .line = g_strdup_printf("%s %s", what, path),
+                        .path = g_strdup(path),
+                        .number = g_strdup(number) };
+        g_hash_table_replace(leaks->found, leak->line, leak);
+}
 
 /* "12" of "12", of ".../bulkhead/12/payload" with @parent "bulkhead"; NULL if it is none. */
 static char *number_from(const char *text, size_t size) {
@@ -135,10 +156,11 @@ static void look_at_process(Leaks *leaks, const char *pid) {
                 (void) g_hash_table_add(leaks->accounted, g_steal_pointer(&number));
                 return;
         }
-        if (parent <= 1)
-                (void) g_hash_table_add(
-                        leaks->found,
-                        g_strdup_printf("process %s: a shim that the service does not know", pid));
+        if (parent <= 1) {
+                g_autofree char *what = g_strdup_printf("process %s: a shim that the service does not know, of", pid);
+
+                leaks_add(leaks, LEAK_SHIM, what, cgroup, number);
+        }
 }
 
 static void look_at_processes(Leaks *leaks) {
@@ -152,35 +174,65 @@ static void look_at_processes(Leaks *leaks) {
 
 /* ---- what there is ---- */
 
-static void look_at_folder(Leaks *leaks, const char *path, const char *what) {
+static void look_at_folder(Leaks *leaks, const char *path, LeakKind kind, const char *what) {
         g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
         const char *name;
 
         while (folder && (name = g_dir_read_name(folder))) {
                 g_autofree char *number = number_from(name, strlen(name));
 
-                if (number && !g_hash_table_contains(leaks->accounted, number))
-                        (void) g_hash_table_add(leaks->found, g_strdup_printf("%s %s/%s", what, path, name));
+                if (number && !g_hash_table_contains(leaks->accounted, number)) {
+                        g_autofree char *full = g_build_filename(path, name, NULL);
+
+                        leaks_add(leaks, kind, what, full, number);
+                }
         }
+}
+
+/* Field 5 of proc(5) mountinfo is the mount point, with blanks and the like as \NNN, which g_strcompress() reads. */
+static void look_at_mounts(Leaks *leaks) {
+        g_autofree char *text = NULL, *below = g_strconcat(leaks->places->sandboxes_folder, "/", NULL);
+        g_auto(GStrv) lines = NULL;
+
+        if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+                return;
+        lines = g_strsplit(text, "\n", -1);
+        for (char **line = lines; *line; line++) {
+                g_auto(GStrv) fields = g_strsplit(*line, " ", 6);
+                g_autofree char *path = g_strv_length(fields) == 6 ? g_strcompress(fields[4]) : NULL;
+                g_autofree char *number = NULL;
+
+                if (!path || !g_str_has_prefix(path, below))
+                        continue;
+                number = number_from(path + strlen(below), strcspn(path + strlen(below), "/"));
+                if (number && !g_hash_table_contains(leaks->accounted, number))
+                        leaks_add(leaks, LEAK_MOUNT, "mount", path, number);
+        }
+}
+
+CgroupHost *leaks_open_cgroups(pid_t service) {
+        /* Where its tree stands is told by the service's own cgroup, if there is one. */
+        g_autofree char *self = service ? g_strdup_printf("/proc/%d/cgroup", (int) service)
+                                        : g_strdup("/proc/self/cgroup");
+        CgroupHost *host = NULL;
+
+        return cgroup_host_new("/proc/self/mountinfo", self, &host, NULL) < 0 ? NULL : host;
 }
 
 static void look_at_cgroups(Leaks *leaks) {
         static const char *const controllers[] = { NULL,      "memory",     "pids",    "cpu",   "cpuacct",
                                                    "cpuset",  "devices",    "freezer", "blkio", "io",
                                                    "net_cls", "perf_event", "hugetlb" };
-        /* Where its tree stands is told by the service's own cgroup, if there is one. */
-        g_autofree char *self = leaks->service ? g_strdup_printf("/proc/%d/cgroup", (int) leaks->service)
-                                               : g_strdup("/proc/self/cgroup");
         g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        g_autoptr(CgroupHost) host = NULL;
+        g_autoptr(CgroupHost) host = leaks_open_cgroups(leaks->service);
 
-        if (cgroup_host_new("/proc/self/mountinfo", self, &host, NULL) < 0)
+        if (!host)
                 return;
         for (size_t i = 0; i < G_N_ELEMENTS(controllers); i++) {
                 char *path = cgroup_host_get_path(host, controllers[i], leaks->places->cgroup_parent);
 
                 if (path && g_hash_table_add(seen, path)) /* takes it either way */
-                        look_at_folder(leaks, path, "cgroup");
+                        look_at_folder(leaks, path, LEAK_CGROUP, "cgroup");
         }
 }
 
@@ -192,42 +244,76 @@ static int leaks_look(Leaks *leaks) {
         if (r < 0)
                 return r;
         look_at_processes(leaks);
-        look_at_folder(leaks, leaks->places->sandboxes_folder, "folder");
+        look_at_mounts(leaks);
+        look_at_folder(leaks, leaks->places->sandboxes_folder, LEAK_FOLDER, "folder");
         look_at_cgroups(leaks);
         return 0;
 }
 
 /* ---- telling ---- */
 
-static GHashTable *set_new(void) {
-        return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-}
-
 static gboolean is_missing_in(gpointer line, gpointer value G_GNUC_UNUSED, gpointer set) {
         return !g_hash_table_contains(set, line);
 }
 
-static void leaks_print(const Cli *cli, GHashTable *found) {
-        GList *lines = g_list_sort(g_hash_table_get_keys(found), (GCompareFunc) strcmp);
-        json_t *array = json_array();
-
-        for (GList *at = lines; at; at = at->next) {
-                g_autofree char *escaped = output_escape(at->data);
-
-                json_array_append_new(array, json_string(at->data));
-                if (!cli->json)
-                        puts(escaped);
-        }
-        if (cli->json)
-                output_json(json_pack("{s:O}", "leaks", array), stdout);
-        else if (!lines && !cli->quiet)
-                puts("No leaks.");
-        json_decref(array);
-        g_list_free(lines);
+static gint compare_leaks(gconstpointer a, gconstpointer b) {
+        return strcmp((*(const Leak *const *) a)->line, (*(const Leak *const *) b)->line);
 }
 
-int doctor_find_leaks(Cli *cli, const Places *places) {
-        g_autoptr(GHashTable) accounted = set_new(), first = set_new(), second = set_new();
+static GPtrArray *leaks_sort(GHashTable *found) {
+        GPtrArray *sorted = g_ptr_array_new();
+        GHashTableIter iter;
+        gpointer leak;
+
+        g_hash_table_iter_init(&iter, found);
+        while (g_hash_table_iter_next(&iter, NULL, &leak))
+                g_ptr_array_add(sorted, leak);
+        g_ptr_array_sort(sorted, compare_leaks);
+        return sorted;
+}
+
+static void leaks_print(const Cli *cli, const GPtrArray *leaks, bool fix) {
+        json_t *left = json_array(), *removed = json_array();
+
+        for (guint i = 0; i < leaks->len; i++) {
+                const Leak *leak = leaks->pdata[i];
+                g_autofree char *escaped = output_escape(leak->line);
+
+                json_array_append_new(leak->is_removed ? removed : left, json_string(leak->line));
+                if (cli->json)
+                        continue;
+                if (leak->failure.message) {
+                        g_autofree char *why = output_escape(leak->failure.message);
+
+                        printf("%s: stays: %s\n", escaped, why);
+                } else
+                        printf("%s%s\n", escaped, leak->is_removed ? ": removed" : "");
+        }
+        if (cli->json)
+                output_json(fix ? json_pack("{s:O, s:O}", "leaks", left, "removed", removed)
+                                : json_pack("{s:O}", "leaks", left),
+                            stdout);
+        else if (leaks->len == 0 && !cli->quiet)
+                puts("No leaks.");
+        json_decref(left);
+        json_decref(removed);
+}
+
+static bool leaks_are_left(const GPtrArray *leaks) {
+        for (guint i = 0; i < leaks->len; i++)
+                if (!((const Leak *) leaks->pdata[i])->is_removed)
+                        return true;
+        return false;
+}
+
+static GHashTable *found_new(void) {
+        return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, leak_free);
+}
+
+int doctor_find_leaks(Cli *cli, const Places *places, bool fix) {
+        g_autoptr(GHashTable) accounted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        g_autoptr(GHashTable) first = found_new(), second = found_new();
+        g_autoptr(GPtrArray) sorted = NULL;
         Leaks leaks = { .cli = cli, .places = places, .accounted = accounted, .found = first };
 
         if (geteuid() != 0) {
@@ -244,6 +330,9 @@ int doctor_find_leaks(Cli *cli, const Places *places) {
                         return EXIT_FAILURE;
                 (void) g_hash_table_foreach_remove(first, is_missing_in, second);
         }
-        leaks_print(cli, first);
-        return g_hash_table_size(first) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        sorted = leaks_sort(first);
+        if (fix)
+                leaks_fix(sorted, places, leaks.service);
+        leaks_print(cli, sorted, fix);
+        return leaks_are_left(sorted) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

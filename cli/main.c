@@ -91,16 +91,20 @@ static const Verb verbs[] = {
           "  capabilities     \"capabilities\"\n"
           "  started          \"process\", \"pid\", \"argv\"\n"
           "  exited           \"process\", \"pid\", \"reason\", \"status\"\n"
-          "  denied           \"gateway\", \"target\", \"detail\", \"count\"\n"
+          "  denied           \"gateway\", \"target\", \"detail\", \"count\", and where there are any\n"
+          "                   \"protocol\", \"port\", \"interface\", \"member\", \"object-path\"\n"
+          "  pending          \"pending\": what is granted and not in force yet\n"
+          "  addresses        \"addresses\"\n"
           "  gone\n"
           "  service-lost, service-back, disconnected: without a sandbox\n",
           verb_events },
-        { "doctor", "[--leaks]", "Find out if this machine is fit for sandboxes",
+        { "doctor", "[--leaks [--fix]]", "Find out if this machine is fit for sandboxes",
           "      --leaks                   compare what is on the host with the service's records\n"
+          "      --fix                     remove what nobody has a record of, and say each thing\n"
           "\nSays what is missing and how to get it; returns 1 if sandboxes cannot run, or for a leak.\n"
           "With --json: {\"fit\", \"checks\": [{\"name\", \"result\" (ok, limited, missing), \"text\",\n"
           "\"advice\"}]};\n"
-          "of --leaks: {\"leaks\": [\"...\"]}.\n",
+          "of --leaks: {\"leaks\": [\"...\"]}, with --fix {\"leaks\", \"removed\"}.\n",
           verb_doctor },
         { "capabilities", "[CAPABILITY]", "Show what there is to ask for, or one of it closely",
           "Asks the service; reads the files where none is running, and with --root.\n", verb_capabilities },

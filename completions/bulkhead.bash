@@ -77,7 +77,7 @@ _bulkhead() {
             stop) options='--all' ;;
             top) options='-n --count -d --delay' ;;
             events) options='-n --count' ;;
-            doctor) options='--leaks' ;;
+            doctor) options='--leaks --fix' ;;
             check) options='--sarif' ;;
             explain) options='--dot' ;;
         esac

@@ -360,11 +360,18 @@ static int append_finding(sd_bus_message *reply, const Finding *finding) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int append_findings(sd_bus_message *reply, const GPtrArray *findings) {
+        int r = 0;
+
+        for (guint i = 0; r >= 0 && i < findings->len; i++)
+                r = append_finding(reply, findings->pdata[i]);
+        return r;
+}
+
 static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         Bus *bus = userdata;
         g_auto(Error) error = ERROR_NULL;
         sd_bus_message *reply = NULL;
-        const GPtrArray *findings;
         uid_t uid;
         int r;
 
@@ -375,12 +382,13 @@ static int method_reload(sd_bus_message *message, void *userdata, sd_bus_error *
         if (r < 0)
                 return bus_error_set(ret_error, &error);
         manager_reload(bus->manager);
-        findings = store_get_findings(manager_get_store(bus->manager));
         r = sd_bus_message_new_method_return(message, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "(suuss)");
-        for (guint i = 0; r >= 0 && i < findings->len; i++)
-                r = append_finding(reply, findings->pdata[i]);
+        if (r >= 0)
+                r = append_findings(reply, store_get_findings(manager_get_store(bus->manager)));
+        if (r >= 0)
+                r = append_findings(reply, manager_get_settings(bus->manager)->findings);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)

@@ -109,3 +109,11 @@ bool dbus_pattern_is_possible(DBusName kind, const char *pattern) {
                         return true;
         return false;
 }
+
+bool dbus_name_is_valid(DBusName kind, const char *name) {
+        NameState state = NAME_START;
+
+        for (const char *p = name; *p && state != NAME_IMPOSSIBLE; p++)
+                state = name_step(kind, state, *p);
+        return name_is_complete(kind, state);
+}

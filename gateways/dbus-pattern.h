@@ -23,3 +23,6 @@ typedef enum DBusName {
 
 /* The length of names is not looked at. */
 bool dbus_pattern_is_possible(DBusName kind, const char *pattern);
+
+/* Is it a name of that kind? The length is not looked at. */
+bool dbus_name_is_valid(DBusName kind, const char *name);

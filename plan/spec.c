@@ -7,6 +7,7 @@
 
 #include "plan/linux-capability.h"
 #include "plan/plan-private.h"
+#include "plan/spec-mount.h"
 #include "util/enum-table.h"
 #include "util/limits.h"
 
@@ -20,6 +21,14 @@ static const char *const spec_network_names[_SPEC_NETWORK_MAX] = {
 };
 
 ENUM_TABLE_DEFINE(spec_network, SpecNetwork, _SPEC_NETWORK_MAX)
+
+static const char *const spec_upper_names[_SPEC_UPPER_MAX] = {
+        [SPEC_UPPER_EPHEMERAL] = "ephemeral",
+        [SPEC_UPPER_NONE] = "none",
+        [SPEC_UPPER_PERSISTENT] = "persistent",
+};
+
+ENUM_TABLE_DEFINE(spec_upper, SpecUpper, _SPEC_UPPER_MAX)
 
 Spec *spec_new(void) {
         Spec *spec = g_new0(Spec, 1);
@@ -48,6 +57,8 @@ Spec *spec_copy(const Spec *spec) {
         copy->folders = g_strdupv(spec->folders);
         copy->app_home = g_strdup(spec->app_home);
         copy->template_environment = g_strdupv(spec->template_environment);
+        copy->state_folder = g_strdup(spec->state_folder);
+        copy->mounts = g_strdupv(spec->mounts);
         copy->seccomp = g_strdup(spec->seccomp);
         for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
                 copy->filters[i] = spec->filters[i] ? g_bytes_ref(spec->filters[i]) : NULL;
@@ -71,6 +82,8 @@ void spec_free(Spec *spec) {
         g_strfreev(spec->folders);
         g_free(spec->app_home);
         g_strfreev(spec->template_environment);
+        g_free(spec->state_folder);
+        g_strfreev(spec->mounts);
         g_free(spec->seccomp);
         for (size_t i = 0; i < _SPEC_FILTER_MAX; i++)
                 g_clear_pointer(&spec->filters[i], g_bytes_unref);
@@ -153,6 +166,9 @@ void spec_put(WireWriter *writer, const Spec *spec) {
         wire_put_string(writer, spec->working_directory);
         wire_put_u8(writer, spec->has_privileged_filter);
         put_filters(writer, spec);
+        wire_put_string(writer, spec->state_folder);
+        wire_put_string(writer, spec_upper_to_string(spec->upper));
+        wire_put_strings(writer, spec->mounts);
         /* New fields go here; readers that do not know them leave them. */
 }
 
@@ -233,6 +249,28 @@ static int filters_check(const Spec *spec, Error *error) {
         return 0;
 }
 
+static int upper_check(const Spec *spec, Error *error) {
+        if (spec->upper < 0)
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "Upper is not one of: ephemeral, none, persistent");
+        if (spec->upper == SPEC_UPPER_EPHEMERAL && spec->upper_size == 0)
+                return error_setf(error, ERROR_INVALID_ARGS, "Ephemeral upper has no size");
+        if (spec->upper == SPEC_UPPER_PERSISTENT || spec->state_folder)
+                return plan_path_check("Folder of kept state", spec->state_folder, error);
+        return 0;
+}
+
+static int mounts_check(char *const *mounts, Error *error) {
+        for (size_t i = 0; mounts[i]; i++) {
+                g_auto(SpecMount) mount = SPEC_MOUNT_NULL;
+                int r = spec_mount_parse(mounts[i], &mount, error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int walls_check(const Spec *spec, Error *error) {
         int r = 0;
 
@@ -284,6 +322,10 @@ static int spec_check(const Spec *spec, Error *error) {
         if (r >= 0)
                 r = plan_path_check("App's home", spec->app_home, error);
         if (r >= 0)
+                r = upper_check(spec, error);
+        if (r >= 0)
+                r = mounts_check(spec->mounts, error);
+        if (r >= 0)
                 r = walls_check(spec, error);
         if (r >= 0)
                 r = command_check(spec, error);
@@ -298,7 +340,6 @@ static int spec_check(const Spec *spec, Error *error) {
 int spec_get(WireReader *reader, Spec **ret, Error *error) {
         g_autoptr(Spec) spec = spec_new();
         uint8_t map_host_root, user_namespace, has_privileged_filter;
-        const char *network;
         int r;
 
         spec->name = g_strdup(wire_get_string(reader));
@@ -329,8 +370,7 @@ int spec_get(WireReader *reader, Spec **ret, Error *error) {
         spec->start_timeout_usec = wire_get_u64(reader);
         user_namespace = wire_get_u8(reader);
         spec->user_namespace = user_namespace == 1;
-        network = wire_get_string(reader);
-        spec->network = network ? spec_network_from_string(network) : _SPEC_NETWORK_INVALID;
+        spec->network = spec_network_from_string(wire_get_string(reader));
         spec->seccomp = g_strdup(wire_get_string(reader));
         spec->linux_capabilities = wire_get_u64(reader);
         spec->masked = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
@@ -340,6 +380,9 @@ int spec_get(WireReader *reader, Spec **ret, Error *error) {
         has_privileged_filter = wire_get_u8(reader);
         spec->has_privileged_filter = has_privileged_filter == 1;
         get_filters(reader, spec);
+        spec->state_folder = g_strdup(wire_get_string(reader));
+        spec->upper = spec_upper_from_string(wire_get_string(reader));
+        spec->mounts = plan_strings_take(wire_get_strings(reader, SPEC_PATHS_MAX));
         if (reader->failed || map_host_root > 1 || user_namespace > 1 || has_privileged_filter > 1)
                 return error_set_errnof(error, EBADMSG, "Spec ends early or is not well formed");
         r = spec_check(spec, error);

@@ -39,6 +39,14 @@ typedef enum SpecFilter {
         _SPEC_FILTER_MAX,
 } SpecFilter;
 
+typedef enum SpecUpper {
+        SPEC_UPPER_EPHEMERAL,  /* a tmpfs, empty at each start */
+        SPEC_UPPER_NONE,       /* the root is read-only */
+        SPEC_UPPER_PERSISTENT, /* a folder below state_folder, one for owner, template and name */
+        _SPEC_UPPER_MAX,
+        _SPEC_UPPER_INVALID = -EINVAL,
+} SpecUpper;
+
 typedef struct Spec {
         /* this sandbox */
         char *name;         /* owned */
@@ -48,13 +56,16 @@ typedef struct Spec {
         uint32_t id_count;  /* 65536 */
         char **environment; /* owned; "NAME=value" of every program, from the creator; above the plan's */
         Session session;    /* where the servers of its owner are */
+        char *state_folder; /* owned; absolute on the host: where what outlives a sandbox is kept */
 
         /* its template */
         char *template_name;         /* owned */
-        char **layers;               /* owned; SPEC_LAYER_HOST_USR or absolute host folders, top first */
+        char **layers;               /* owned; SPEC_LAYER_HOST_USR or absolute host folders and images, top first */
         char **hide;                 /* owned; absolute paths inside that show nothing */
         char **folders;              /* owned; absolute paths inside that are made (Mkdir=) */
-        uint64_t upper_size;         /* bytes; 0 = no upper, the root is read-only */
+        SpecUpper upper;
+        uint64_t upper_size;         /* bytes that an ephemeral upper takes, and /dev/shm */
+        char **mounts;               /* owned; lines of plan/spec-mount.h */
         bool map_host_root;          /* a writable grant may stand for host uid 0 */
         uint32_t app_uid, app_gid;   /* inside */
         char *app_home;              /* owned; inside; made, and owned by the app */
@@ -79,6 +90,10 @@ typedef struct Spec {
 /* The words of a template: "veth", "none", "host". */
 const char *spec_network_to_string(SpecNetwork network);
 SpecNetwork spec_network_from_string(const char *name);
+
+/* The words of a template: "ephemeral", "none", "persistent". */
+const char *spec_upper_to_string(SpecUpper upper);
+SpecUpper spec_upper_from_string(const char *name);
 
 /* The lines of a template that take down a wall between the sandbox and the host: "User=no", "Network=host",
  * "Seccomp=none", "LinuxCapabilities=". Only an administrator who says so in the settings gets them. Free with g_strfreev(). */

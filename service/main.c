@@ -160,7 +160,7 @@ static int open_standard_fds(void) {
         return 0;
 }
 
-static int service_run(const Arguments *arguments, const Places *places, const Settings *settings,
+static int service_run(const Arguments *arguments, const Places *places, Settings *settings,
                        Error *error) {
         g_autoptr(Manager) manager = NULL;
         g_autoptr(Bus) bus = NULL;

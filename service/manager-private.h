@@ -7,7 +7,6 @@
 #include "service/manager.h"
 
 sd_event *manager_get_event(const Manager *manager);
-const Settings *manager_get_settings(const Manager *manager);
 const CgroupHost *manager_get_cgroups(const Manager *manager);
 /* ERROR_LIMIT_REACHED when programs of @owner hold as many terminals as a user may have. */
 int manager_check_terminals(const Manager *manager, uid_t owner, Error *error);

@@ -22,7 +22,7 @@
 struct Manager {
         sd_event *event;          /* owned reference */
         const Places *places;     /* not owned */
-        const Settings *settings; /* not owned */
+        Settings *settings; /* not owned; only policies and findings change */
         CgroupHost *cgroups;      /* owned */
         Store *store;             /* owned reference */
         IdPool *ids;              /* owned */
@@ -96,7 +96,7 @@ static char *manager_describe(const void *userdata) {
                                manager->settings->findings->len + store_get_findings(manager->store)->len);
 }
 
-int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret,
+int manager_new(sd_event *event, const Places *places, Settings *settings, Manager **ret,
                 Error *error) {
         g_autoptr(Manager) manager = g_new0(Manager, 1);
         int r;
@@ -282,6 +282,7 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         spec->owner = request->caller->uid;
         settings_get_session(manager->settings, spec->owner, &spec->session);
         spec->hostname = g_strdup(request->hostname ?: name);
+        spec->state_folder = g_strdup(manager->places->state_folder);
         spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
         spec->name = g_steal_pointer(&name);
         *ret = sandbox_new(manager, request, g_steal_pointer(&spec), g_steal_pointer(&capabilities),
@@ -516,7 +517,10 @@ void manager_reload(Manager *manager) {
         manager->store = store;
         store_compile_filters(store);
         log_findings(store);
-        log_info("Reloaded manifests and templates");
+        settings_reload(manager->settings);
+        for (guint i = 0; i < manager->settings->findings->len; i++)
+                report_finding(manager->settings->findings->pdata[i], MESSAGE_SETTINGS_FINDING);
+        log_info("Reloaded manifests, templates and policies");
         report_ready(manager->report);
 }
 

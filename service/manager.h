@@ -26,7 +26,7 @@ typedef struct ManagerEvents {
 } ManagerEvents;
 
 /* Loads the store, makes the runtime folders, starts spare shims. @places and @settings are not owned. */
-int manager_new(sd_event *event, const Places *places, const Settings *settings, Manager **ret, Error *error);
+int manager_new(sd_event *event, const Places *places, Settings *settings, Manager **ret, Error *error);
 void manager_free(Manager *manager); /* kills what is left */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
 void manager_set_events(Manager *manager, const ManagerEvents *events, void *userdata);
@@ -50,8 +50,9 @@ guint manager_count_spares(const Manager *manager);
 /* All that is needed is there: tells systemd. */
 void manager_set_ready(Manager *manager);
 
-/* Manifests and templates anew; what runs keeps what it has. Tells systemd before and after. */
+/* Manifests, templates and policies anew; what runs keeps what it has. Tells systemd before and after. */
 void manager_reload(Manager *manager);
+const Settings *manager_get_settings(const Manager *manager);
 const Store *manager_get_store(const Manager *manager);
 /* Findings of settings and store as sentences; caller unrefs. */
 GPtrArray *manager_get_warnings(const Manager *manager);

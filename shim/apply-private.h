@@ -32,6 +32,7 @@ typedef struct Step {
 } Step;
 
 typedef struct Devices Devices; /* apply-device.c */
+typedef struct Limits Limits;   /* apply-limit.c */
 
 struct Applier {
         const Spec *spec;     /* not owned */
@@ -44,6 +45,7 @@ struct Applier {
         GHashTable *mounts;   /* target -> owned Mount */
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         Devices *devices;     /* owned; NULL until the first device */
+        Limits *limits;       /* owned; NULL until the first limit */
         ApplyPlace place;     /* where we are */
         int root_fd;          /* the sandbox's "/" in APPLY_IN_MOUNTS, else -EBADF */
 };
@@ -61,6 +63,7 @@ typedef struct ApplyOps {
 
 extern const ApplyOps apply_bind_ops;   /* apply-mount.c */
 extern const ApplyOps apply_device_ops; /* apply-device.c */
+extern const ApplyOps apply_limit_ops;  /* apply-limit.c */
 
 /* ---- apply.c: for what happens in the sandbox without a plan ---- */
 
@@ -78,3 +81,7 @@ void mount_free(void *mount);
 /* ---- apply-device.c ---- */
 
 void devices_free(Devices *devices);
+
+/* ---- apply-limit.c ---- */
+
+void limits_free(Limits *limits);

@@ -16,6 +16,7 @@ static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_BIND] = &apply_bind_ops,
         [PLAN_ENV] = &apply_env_ops,
         [PLAN_DEVICE] = &apply_device_ops,
+        [PLAN_LIMIT] = &apply_limit_ops,
 };
 
 static void fd_free(void *data) {
@@ -43,6 +44,7 @@ void applier_free(Applier *applier) {
         if (!applier)
                 return;
         g_clear_pointer(&applier->devices, devices_free);
+        g_clear_pointer(&applier->limits, limits_free);
         g_clear_pointer(&applier->plan, plan_free);
         g_clear_pointer(&applier->sources, g_hash_table_unref);
         g_clear_pointer(&applier->mounts, g_hash_table_unref);

@@ -12,3 +12,6 @@
 /* From now on and until identity_leave() the file system takes us for @id (setfsuid(2)). */
 void identity_enter(uint32_t id);
 void identity_leave(void);
+
+/* The same, but all rights to change files stay: for what keeps our rights with it, as overlayfs does. */
+void identity_enter_privileged(uint32_t id);

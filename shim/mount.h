@@ -31,5 +31,10 @@ int mount_attach_beneath(int tree_fd, int target_fd);
 int mount_bind(int dir_fd, const char *source, const char *target, uint64_t attributes, int idmap_fd,
                Error *error);
 
+/* A new file system as a detached mount (fsopen(2), fsmount(2)) with MOUNT_ATTR_* @attributes. @options are those of
+ * the type, "size=1M,mode=0755". ERROR_NOT_MOUNTABLE with the kernel's own words, beginning with @what. */
+int mount_create(const char *type, const char *options, uint64_t attributes, const char *what, int *ret_tree_fd,
+                 Error *error);
+
 /* mount(2) of a new file system, with words. */
 int mount_new(const char *type, const char *target, unsigned long flags, const char *options, Error *error);

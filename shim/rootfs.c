@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "shim/rootfs.h"
-
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -10,65 +9,25 @@
 
 #include "shim/identity.h"
 #include "shim/mount.h"
+#include "shim/rootfs-private.h"
 #include "util/cleanup.h"
 #include "util/fs.h"
 
-#define ROOTFS_LAYERS ROOTFS_SCRATCH "/layers" /* .../0, .../1: folder layers, ids mapped */
-#define ROOTFS_UPPER  ROOTFS_SCRATCH "/upper"  /* tmpfs with overlayfs's upper and work folders */
-#define ROOTFS_EMPTY  ROOTFS_SCRATCH "/empty"  /* a read-only tmpfs: what hidden folders show */
+#define ROOTFS_EMPTY ROOTFS_SCRATCH "/empty" /* a read-only tmpfs: what hidden folders show */
 
-/* Without an upper the skeleton itself still has to stand somewhere. */
-#define SKELETON_SIZE (1024 * 1024)
+#define ROOTFS_USR ROOTFS_SCRATCH "/usr" /* the host's, below those of layers */
+
 /* Device nodes are empty files with mounts on them. */
 #define DEV_OPTIONS "mode=0755,size=64k,nr_inodes=1k"
 
-#define READ_ONLY_LAYER (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-
-typedef struct Rootfs {
-        const Spec *spec;  /* not owned */
-        int userns_fd;     /* not owned */
-        GArray *layer_fds; /* owned detached trees of the folder layers, top first */
-        bool has_host_usr;
-        int root_fd; /* owned */
-} Rootfs;
-
-static void layer_fd_clear(void *fd) {
-        fd_closep(fd);
-}
-
 static void rootfs_done(Rootfs *rootfs) {
-        g_clear_pointer(&rootfs->layer_fds, g_array_unref);
+        overlay_done(&rootfs->overlay);
+        g_clear_pointer(&rootfs->mounts, g_ptr_array_unref);
+        g_free(rootfs->resolver);
         rootfs->root_fd = fd_close(rootfs->root_fd);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Rootfs, rootfs_done)
-
-/* Layers are opened first: they may lie below /run, which is about to be covered. */
-static int open_layers(Rootfs *rootfs, Error *error) {
-        for (char **layer = rootfs->spec->layers; *layer; layer++) {
-                autofd int tree_fd = -EBADF;
-                struct stat st;
-                int r;
-
-                if (strcmp(*layer, SPEC_LAYER_HOST_USR) == 0) {
-                        rootfs->has_host_usr = true;
-                        continue;
-                }
-                r = mount_clone(AT_FDCWD, *layer, false, &tree_fd, error);
-                if (r < 0)
-                        return error_prefixf(error, r, "Layer '%s'", *layer);
-                if (fstat(tree_fd, &st) < 0)
-                        return error_set_errnof(error, errno, "Cannot look at layer '%s'", *layer);
-                if (!S_ISDIR(st.st_mode))
-                        return error_setf(error, ERROR_NOT_MOUNTABLE, "Layer '%s' is not a folder", *layer);
-                r = mount_set_attributes(tree_fd, READ_ONLY_LAYER, rootfs->userns_fd, false, *layer, error);
-                if (r < 0)
-                        return r;
-                g_array_append_val(rootfs->layer_fds, tree_fd);
-                tree_fd = -EBADF;
-        }
-        return 0;
-}
 
 static int make_private(const char *cgroup_mount, Error *error) {
         int r;
@@ -90,168 +49,6 @@ static int make_private(const char *cgroup_mount, Error *error) {
         return 0;
 }
 
-static int mount_owned_tmpfs(const Rootfs *rootfs, const char *target, uint64_t size, Error *error) {
-        g_autofree char *options = g_strdup_printf("mode=0755,size=%" G_GUINT64_FORMAT ",uid=%u,gid=%u", size,
-                                                   rootfs->spec->id_base, rootfs->spec->id_base);
-
-        return mount_new("tmpfs", target, MS_NOSUID | MS_NODEV, options, error);
-}
-
-/* overlayfs itself cannot be idmapped, so its layers are, and its upper belongs to the range. */
-static int mount_overlay(Rootfs *rootfs, Error *error) {
-        g_autoptr(GString) options = g_string_new("lowerdir=");
-        int r;
-
-        if (mkdir(ROOTFS_LAYERS, 0755) < 0)
-                return error_set_errnof(error, errno, "Cannot make " ROOTFS_LAYERS);
-        for (guint i = 0; i < rootfs->layer_fds->len; i++) {
-                g_autofree char *path = g_strdup_printf(ROOTFS_LAYERS "/%u", i);
-
-                if (mkdir(path, 0755) < 0)
-                        return error_set_errnof(error, errno, "Cannot make %s", path);
-                if (move_mount(g_array_index(rootfs->layer_fds, int, i), "", AT_FDCWD, path,
-                               MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                        return error_set_errnof(error, errno, "Cannot mount layer %u", i);
-                g_string_append_printf(options, "%s%s", i > 0 ? ":" : "", path);
-        }
-        if (mkdir(ROOTFS_UPPER, 0755) < 0)
-                return error_set_errnof(error, errno, "Cannot make " ROOTFS_UPPER);
-        r = mount_owned_tmpfs(rootfs, ROOTFS_UPPER, rootfs->spec->upper_size ?: SKELETON_SIZE, error);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < 2; i++) {
-                const char *path = i == 0 ? ROOTFS_UPPER "/upper" : ROOTFS_UPPER "/work";
-
-                if (mkdir(path, 0755) < 0 || chown(path, rootfs->spec->id_base, rootfs->spec->id_base) < 0)
-                        return error_set_errnof(error, errno, "Cannot make %s", path);
-        }
-        g_string_append(options, ",upperdir=" ROOTFS_UPPER "/upper,workdir=" ROOTFS_UPPER "/work");
-        return mount_new("overlay", ROOTFS_PATH, MS_NOSUID | MS_NODEV, options->str, error);
-}
-
-/* ---- the skeleton ---- */
-
-/* Makes a folder or empty file in the root if it is not there, without following any link of an image. */
-static int make_inside(const Rootfs *rootfs, const char *path, bool directory, int *ret_fd, Error *error) {
-        FsMade made = { 0 };
-        int fd = fs_make_in(rootfs->root_fd, path, directory, &made, error);
-
-        fs_made_done(&made);
-        if (fd < 0)
-                return fd;
-        if (ret_fd)
-                *ret_fd = fd;
-        else
-                close(fd);
-        return 0;
-}
-
-/* @uid is the owner inside. A folder that the image has keeps its mode. */
-static int make_folder(const Rootfs *rootfs, const char *path, mode_t mode, uint32_t uid, Error *error) {
-        FsMade made = { 0 };
-        autofd int fd = fs_make_in(rootfs->root_fd, path, true, &made, error);
-        bool is_new = made.leaf_inode != 0;
-        int r = 0;
-
-        fs_made_done(&made);
-        if (fd < 0)
-                return fd;
-        if (is_new) {
-                /* An O_PATH descriptor takes no fchmod(2). */
-                g_autofree char *proc = g_strdup_printf("/proc/self/fd/%d", fd);
-
-                if (chmod(proc, mode) < 0)
-                        return error_set_errnof(error, errno, "Cannot set the mode of '%s' inside", path);
-        }
-        if (uid == 0)
-                return 0;
-        identity_leave(); /* giving a file away needs the host's root */
-        if (fchownat(fd, "", rootfs->spec->id_base + uid, rootfs->spec->id_base + uid, AT_EMPTY_PATH) < 0)
-                r = error_set_errnof(error, errno, "Cannot set the owner of '%s' inside", path);
-        identity_enter(rootfs->spec->id_base);
-        return r;
-}
-
-/* Only if the image has none. */
-static int make_file(const Rootfs *rootfs, const char *path, const char *text, Error *error) {
-        int fd = fs_open_in(rootfs->root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, 0);
-
-        if (fd == -EEXIST)
-                return 0;
-        if (fd < 0)
-                return error_set_errnof(error, -fd, "Cannot make '%s' inside", path);
-        if (write(fd, text, strlen(text)) != (ssize_t) strlen(text)) {
-                int r = error_set_errnof(error, errno ?: ENOSPC, "Cannot write '%s' inside", path);
-
-                close(fd);
-                return r;
-        }
-        close(fd);
-        return 0;
-}
-
-static int make_etc(const Rootfs *rootfs, Error *error) {
-        const Spec *spec = rootfs->spec;
-        g_autofree char *app = NULL, *passwd = NULL, *group = NULL, *hosts = NULL, *hostname = NULL;
-        int r;
-
-        app = spec->app_uid != 0 ? g_strdup_printf("app:x:%u:%u:app:%s:/bin/sh\n", spec->app_uid, spec->app_gid,
-                                                   spec->app_home ?: "/")
-                                 : g_strdup("");
-        passwd = g_strdup_printf("root:x:0:0:root:/root:/bin/sh\n"
-                                 "%s"
-                                 "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-                                 app);
-        group = spec->app_gid != 0 ? g_strdup_printf("root:x:0:\ntty:x:5:\napp:x:%u:\nnogroup:x:65534:\n",
-                                                     spec->app_gid)
-                                   : g_strdup("root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
-        hosts = g_strdup_printf("127.0.0.1 localhost %s\n::1 localhost %s\n", spec->hostname, spec->hostname);
-        hostname = g_strdup_printf("%s\n", spec->hostname);
-
-        const char *const files[][2] = {
-                { "/etc/passwd", passwd },
-                { "/etc/group", group },
-                { "/etc/hosts", hosts },
-                { "/etc/hostname", hostname },
-                { "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n" },
-        };
-        for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
-                r = make_file(rootfs, files[i][0], files[i][1], error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int make_skeleton(const Rootfs *rootfs, Error *error) {
-        static const struct {
-                const char *path;
-                mode_t mode;
-        } folders[] = {
-                { "/dev", 0755 }, { "/etc", 0755 }, { "/home", 0755 }, { "/proc", 0555 },   { "/root", 0700 },
-                { "/run", 0755 }, { "/sys", 0555 }, { "/tmp", 01777 }, { "/var/tmp", 01777 },
-        };
-        const Spec *spec = rootfs->spec;
-        int r;
-
-        for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
-                r = make_folder(rootfs, folders[i].path, folders[i].mode, 0, error);
-                if (r < 0)
-                        return r;
-        }
-        for (char **folder = spec->folders; folder && *folder; folder++) {
-                r = make_inside(rootfs, *folder, true, NULL, error);
-                if (r < 0)
-                        return r;
-        }
-        if (spec->app_home && strcmp(spec->app_home, "/root") != 0) {
-                r = make_folder(rootfs, spec->app_home, 0700, spec->app_uid, error);
-                if (r < 0)
-                        return r;
-        }
-        return make_etc(rootfs, error);
-}
-
 /* ---- what is mounted in it ---- */
 
 static int bind_inside(const Rootfs *rootfs, const char *source, const char *target, bool directory,
@@ -259,7 +56,7 @@ static int bind_inside(const Rootfs *rootfs, const char *source, const char *tar
         autofd int target_fd = -EBADF, tree_fd = -EBADF;
         int r;
 
-        r = make_inside(rootfs, target, directory, &target_fd, error);
+        r = rootfs_make_inside(rootfs, target, directory, &target_fd, error);
         if (r < 0)
                 return r;
         r = mount_clone(AT_FDCWD, source, false, &tree_fd, error);
@@ -288,11 +85,76 @@ static int show_usr_sibling(const Rootfs *rootfs, const char *path, Error *error
         return 0;
 }
 
+static void clear_fd(void *fd) {
+        fd_closep(fd);
+}
+
+/* Adds the /usr of each layer above the host's; 0 if none has one. */
+static int find_upper_usrs(const Rootfs *rootfs, GArray *usr_fds, Error *error) {
+        for (guint i = 0; i < rootfs->n_above_usr; i++) {
+                int layer_fd = g_array_index(rootfs->overlay.lower_fds, int, i);
+                int fd = fs_open_in(layer_fd, "usr", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
+                                    RESOLVE_NO_SYMLINKS);
+
+                if (fd == -ENOENT)
+                        continue;
+                if (fd < 0)
+                        return error_set_code_errnof(error, ERROR_NOT_MOUNTABLE, -fd,
+                                                     "Cannot open /usr of layer '%s'",
+                                                     rootfs->spec->layers[i]);
+                g_array_append_val(usr_fds, fd);
+        }
+        return (int) usr_fds->len;
+}
+
+/* /usr of the layers above the host's lies above it. */
+static int show_merged_usr(const Rootfs *rootfs, const GArray *usr_fds, Error *error) {
+        g_autoptr(GString) options = g_string_new("lowerdir=");
+        g_autofree char *target = NULL;
+        autofd int tree_fd = -EBADF, target_fd = -EBADF;
+        int r;
+
+        for (guint i = 0; i < usr_fds->len; i++)
+                g_string_append_printf(options, "/proc/self/fd/%d:", g_array_index(usr_fds, int, i));
+        g_string_append(options, ROOTFS_USR);
+        r = mount_clone(AT_FDCWD, "/usr", false, &tree_fd, error);
+        if (r >= 0)
+                r = mount_set_attributes(tree_fd, READ_ONLY_LAYER, rootfs->userns_fd, false, "/usr", error);
+        if (r < 0)
+                return r;
+        r = rootfs_make_inside(rootfs, "/usr", true, &target_fd, error);
+        if (r < 0)
+                return r;
+        target = g_strdup_printf("/proc/self/fd/%d", target_fd);
+        identity_leave(); /* the scratch folder is the host's root's */
+        if (mkdir(ROOTFS_USR, 0755) < 0 ||
+            move_mount(tree_fd, "", AT_FDCWD, ROOTFS_USR, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                r = error_set_errnof(error, errno, "Cannot mount the host's /usr");
+        identity_enter_privileged(rootfs->root_id);
+        if (r >= 0)
+                r = mount_new("overlay", target, MS_RDONLY | MS_NOSUID | MS_NODEV, options->str, error);
+        identity_enter(rootfs->root_id);
+        return r;
+}
+
+static int show_usr(const Rootfs *rootfs, Error *error) {
+        g_autoptr(GArray) usr_fds = g_array_new(FALSE, FALSE, sizeof(int));
+        int r;
+
+        g_array_set_clear_func(usr_fds, clear_fd);
+        r = find_upper_usrs(rootfs, usr_fds, error);
+        if (r > 0)
+                return show_merged_usr(rootfs, usr_fds, error);
+        if (r == 0)
+                r = bind_inside(rootfs, "/usr", "/usr", true, READ_ONLY_LAYER, rootfs->userns_fd, error);
+        return r;
+}
+
 static int show_host_usr(const Rootfs *rootfs, Error *error) {
         static const char *const siblings[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
         int r;
 
-        r = bind_inside(rootfs, "/usr", "/usr", true, READ_ONLY_LAYER, rootfs->userns_fd, error);
+        r = show_usr(rootfs, error);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < G_N_ELEMENTS(siblings); i++) {
@@ -338,7 +200,7 @@ static int hide_path(const Rootfs *rootfs, const char *path, Error *error) {
                 return error_set_errnof(error, errno, "Cannot look at '%s' inside to hide it", path);
         identity_leave(); /* the scratch folder is the host's root's */
         r = make_empty(error);
-        identity_enter(rootfs->spec->id_base);
+        identity_enter(rootfs->root_id);
         if (r < 0)
                 return r;
         source = S_ISDIR(st.st_mode) ? ROOTFS_EMPTY "/folder" : ROOTFS_EMPTY "/file";
@@ -365,12 +227,12 @@ static int make_dev_links(int dev_fd, Error *error) {
         return 0;
 }
 
-/* Nodes are the host's, bound one by one: mknod(2) does not give usable nodes on a tmpfs that a user namespace
- * sees, and the devices cgroup decides anyway. liblxc adds pts and ptmx. */
+/* Nodes are the host's, bound one by one: mknod(2) does not give usable nodes on a tmpfs that a user
+ * namespace sees, and the devices cgroup decides anyway. liblxc adds pts and ptmx. */
 static int show_dev(const Rootfs *rootfs, Error *error) {
         static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
-        g_autofree char *options = g_strdup_printf(DEV_OPTIONS ",uid=%u,gid=%u", rootfs->spec->id_base,
-                                                   rootfs->spec->id_base);
+        g_autofree char *options = g_strdup_printf(DEV_OPTIONS ",uid=%u,gid=%u", rootfs->root_id,
+                                                   rootfs->root_id);
         autofd int dev_fd = -EBADF;
         int r;
 
@@ -380,7 +242,8 @@ static int show_dev(const Rootfs *rootfs, Error *error) {
         for (size_t i = 0; i < G_N_ELEMENTS(nodes); i++) {
                 g_autofree char *path = g_strdup_printf("/dev/%s", nodes[i]);
 
-                r = bind_inside(rootfs, path, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -EBADF, error);
+                r = bind_inside(rootfs, path, path, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, -EBADF,
+                                error);
                 if (r < 0)
                         return r;
         }
@@ -394,18 +257,18 @@ static int show_dev(const Rootfs *rootfs, Error *error) {
                 return error_set_errnof(error, errno, "Cannot make folders in /dev inside");
         g_free(options);
         options = g_strdup_printf("mode=1777,size=%" G_GUINT64_FORMAT ",uid=%u,gid=%u",
-                                  rootfs->spec->upper_size ?: SKELETON_SIZE, rootfs->spec->id_base,
-                                  rootfs->spec->id_base);
+                                  rootfs->spec->upper_size ?: SKELETON_SIZE, rootfs->root_id,
+                                  rootfs->root_id);
         return mount_new("tmpfs", ROOTFS_PATH "/dev/shm", MS_NOSUID | MS_NODEV, options, error);
 }
 
 static int fill(Rootfs *rootfs, Error *error) {
-        uint32_t base = rootfs->spec->id_base;
         int r;
 
-        /* What is made here belongs to id 0 inside; as the host's root it could not even be made on mapped ids. */
-        identity_enter(base);
-        r = make_skeleton(rootfs, error);
+        /* What is made here belongs to id 0 inside; as the host's root it could not even be made on mapped
+         * ids. */
+        identity_enter(rootfs->root_id);
+        r = rootfs_make_skeleton(rootfs, error);
         if (r >= 0 && rootfs->has_host_usr)
                 r = show_host_usr(rootfs, error);
         for (char **path = rootfs->spec->hide; r >= 0 && path && *path; path++)
@@ -413,25 +276,43 @@ static int fill(Rootfs *rootfs, Error *error) {
         if (r >= 0)
                 r = show_dev(rootfs, error);
         identity_leave();
+        return r < 0 ? r : rootfs_attach_mounts(rootfs, error);
+}
+
+/* What is named by paths of the host, before we cover some of them. */
+static int open_sources(Rootfs *rootfs, Error *error) {
+        int r;
+
+        r = rootfs_open_layers(rootfs, error);
+        if (r >= 0)
+                r = rootfs_open_mounts(rootfs, error);
+        if (r >= 0)
+                rootfs_read_resolver(rootfs);
         return r;
 }
 
+static int mount_root(const Rootfs *rootfs, Error *error) {
+        if (rootfs_has_overlay(rootfs))
+                return rootfs_mount_overlay(rootfs, &rootfs->overlay, ROOTFS_LAYERS, ROOTFS_PATH, error);
+        return rootfs_mount_tmpfs(rootfs, ROOTFS_PATH, rootfs->overlay.size, error);
+}
+
 int rootfs_assemble(const Spec *spec, int userns_fd, const char *cgroup_mount, Error *error) {
-        g_auto(Rootfs) rootfs = { .spec = spec, .userns_fd = userns_fd, .root_fd = -EBADF };
+        g_auto(Rootfs) rootfs = {
+                .spec = spec,
+                .userns_fd = userns_fd,
+                .root_id = spec_get_root_id(spec),
+                .root_fd = -EBADF,
+        };
         int r;
 
-        rootfs.layer_fds = g_array_new(FALSE, FALSE, sizeof(int));
-        g_array_set_clear_func(rootfs.layer_fds, layer_fd_clear);
+        overlay_init(&rootfs.overlay);
         umask(0);
-        r = open_layers(&rootfs, error);
-        if (r < 0)
-                return r;
-        r = make_private(cgroup_mount, error);
-        if (r < 0)
-                return r;
-        r = rootfs.layer_fds->len > 0
-                    ? mount_overlay(&rootfs, error)
-                    : mount_owned_tmpfs(&rootfs, ROOTFS_PATH, spec->upper_size ?: SKELETON_SIZE, error);
+        r = open_sources(&rootfs, error);
+        if (r >= 0)
+                r = make_private(cgroup_mount, error);
+        if (r >= 0)
+                r = mount_root(&rootfs, error);
         if (r < 0)
                 return r;
         rootfs.root_fd = open(ROOTFS_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -440,8 +321,9 @@ int rootfs_assemble(const Spec *spec, int userns_fd, const char *cgroup_mount, E
         r = fill(&rootfs, error);
         if (r < 0)
                 return r;
-        if (spec->upper_size == 0 &&
-            mount_setattr(rootfs.root_fd, "", AT_EMPTY_PATH, &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY },
+        if (spec->upper == SPEC_UPPER_NONE &&
+            mount_setattr(rootfs.root_fd, "", AT_EMPTY_PATH,
+                          &(struct mount_attr){ .attr_set = MOUNT_ATTR_RDONLY },
                           sizeof(struct mount_attr)) < 0)
                 return error_set_errnof(error, errno, "Cannot make the root read-only");
         return 0;

@@ -72,6 +72,23 @@ int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file,
         return r < 0 ? file_failed(box, dir_fd, path, r, "read", error) : 0;
 }
 
+int cgroup_box_open_file(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file,
+                         Error *error) {
+        g_autofree char *path = NULL;
+        int dir_fd, fd;
+        int r;
+
+        r = find_file(box, controller, v1_file, v2_file, &dir_fd, &path, error);
+        if (r < 0)
+                return r;
+        fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+        return fd >= 0 ? fd : file_failed(box, dir_fd, path, -errno, "open", error);
+}
+
+CgroupLayout cgroup_box_get_layout(const CgroupBox *box) {
+        return box->host->layout;
+}
+
 int cgroup_box_limit(CgroupBox *box, uint64_t memory_max, uint64_t tasks_max, Error *error) {
         char value[32];
         int r;

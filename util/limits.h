@@ -76,6 +76,7 @@
 #define DENIED_KEPT_MAX           20  /* of the newest, for who asks later */
 #define PENDING_MAX               256 /* names that are not in force yet */
 #define ADDRESSES_MAX             16  /* of one sandbox */
+
 /* Proxies of sockets */
 #define SOCKET_PROXY_TEXT_MAX    256         /* of what one says it refused */
 #define SOCKET_PROXY_CLIENTS_MAX 64          /* connections of one sandbox to one server */
@@ -85,6 +86,26 @@
 #define PULSE_COMMAND_MAX        (64 * 1024) /* bytes of one command; the longest, a property list, has a few KiB */
 #define PULSE_COMMANDS_MAX       1024        /* unanswered ones of one client */
 #define PULSE_STREAMS_MAX        1024        /* that one client makes in its life */
+
+/* The proxy of a bus: one process for all connections that one sandbox has to it */
+#define BUS_PROXY_CONNECTIONS_MAX 256 /* what the reference bus gives one user */
+#define BUS_PROXY_MESSAGE_MAX (32 * 1024 * 1024) /* of the system bus; bodies only pass through */
+#define BUS_PROXY_HEADER_MAX (32 * 1024)        /* five names of 255 bytes and a path */
+#define BUS_PROXY_DRIVER_CALL_MAX (64 * 1024)        /* what an app asks the bus itself: a name, a match rule */
+#define BUS_PROXY_DRIVER_REPLY_MAX (4 * 1024 * 1024)  /* a list of 16,000 names */
+#define BUS_PROXY_QUEUE_MAX (64 * 1024)        /* bytes for one reader; then nothing more is read for it */
+#define BUS_PROXY_PENDING_MAX 4096 /* calls of one connection without their reply, in each direction */
+#define BUS_PROXY_MATCHES_MAX 1024 /* match rules of one connection; the system bus takes 512 */
+#define BUS_PROXY_MATCH_MAX 1024 /* bytes of one; as the reference bus */
+#define BUS_PROXY_PEERS_MAX 1024 /* unique names that one connection has heard of */
+#define BUS_PROXY_NAMES_MAX 16384 /* on the bus, for knowing whose unique name is whose */
+#define BUS_PROXY_AUTH_LINE_MAX 1024
+#define BUS_PROXY_AUTH_LINES_MAX 16
+#define BUS_PROXY_AUTH_TIMEOUT_USEC (30 * 1000 * 1000ULL) /* as the reference bus */
+#define BUS_PROXY_IDLE_USEC (30 * 1000 * 1000ULL) /* without a connection; the next one starts it again */
+#define BUS_PROXY_FDS_MAX 253  /* of one message: SCM_MAX_FD */
+#define BUS_PROXY_FILES_MAX 4096 /* RLIMIT_NOFILE: two for a connection, and what travels */
+#define BUS_PROXY_REPORTS_MAX 64   /* different refusals that are told each second */
 
 /* Messages */
 #define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */

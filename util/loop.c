@@ -153,7 +153,8 @@ static int wait_for_events(Loop *loop, Error *error) {
         g_array_set_size(loop->polled, 0);
         for (guint i = 0; i < loop->sources->len; i++) {
                 const LoopSource *source = loop->sources->pdata[i];
-                struct pollfd polled = { .fd = source->fd, .events = source->events };
+                struct pollfd polled = { .fd = source->events == LOOP_OFF ? -1 : source->fd,
+                                         .events = source->events };
 
                 if (source->type == SOURCE_FD)
                         g_array_append_val(loop->polled, polled);

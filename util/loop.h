@@ -36,6 +36,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Loop, loop_free)
 /* Calls @ready while @fd has one of poll(2)'s @events, or an error. @fd stays the caller's, and must be open as
  * long as the source is. */
 LoopSource *loop_add_fd(Loop *loop, LoopRank rank, int fd, short events, LoopReady ready, void *userdata);
+/* LOOP_OFF: it is not looked at, nor for errors. */
+#define LOOP_OFF ((short) -1)
 void loop_source_set_events(LoopSource *source, short events);
 
 /* Off until it is set. Calls @elapsed once when the monotonic clock is at @at_usec; 0 = off. */

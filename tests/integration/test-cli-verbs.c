@@ -3,6 +3,7 @@
  * The command line: verbs that look, mounts by hand, and help for who mistypes
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -11,7 +12,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -256,6 +261,104 @@ static void test_doctor_finds_leaks(void **state) {
         expect(*state, argv, 0, "No leaks");
 }
 
+/* The folder of the cgroup of sandbox @name's number, where the first hierarchy that has it is. */
+static char *find_cgroup(const TestService *service, const char *name) {
+        static const char *const roots[] = { "/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/freezer",
+                                             "/sys/fs/cgroup" };
+        g_autofree char *text = run(service, TEST_STRV("status", name, "--json"), 0, NULL);
+        json_t *status = parse(text, strlen(text));
+        g_autofree char *group = g_strdup(get_string(status, "ControlGroup"));
+
+        json_decref(status);
+        if (g_str_has_suffix(group, "/payload"))
+                group[strlen(group) - strlen("/payload")] = '\0';
+        for (size_t i = 0; i < G_N_ELEMENTS(roots); i++) {
+                g_autofree char *path = g_build_filename(roots[i], group, NULL);
+
+                if (*group && access(path, F_OK) == 0)
+                        return g_steal_pointer(&path);
+        }
+        fail_msg("No cgroup '%s'", group);
+        return NULL;
+}
+
+/* A process in a cgroup of @number beside that of @cgroup. */
+static pid_t plant_cgroup(const char *cgroup, const char *number, char **ret_path) {
+        g_autofree char *parent = g_path_get_dirname(cgroup), *path = g_build_filename(parent, number, NULL);
+        g_autofree char *procs = g_build_filename(path, "cgroup.procs", NULL);
+        g_autofree char *text = NULL;
+        pid_t pid;
+
+        assert_return_code(mkdir(path, 0755), errno);
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                (void) pause();
+                _exit(0);
+        }
+        assert_true(pid > 0);
+        text = g_strdup_printf("%d", (int) pid);
+
+        autofd int fd = open(procs, O_WRONLY | O_CLOEXEC);
+
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        *ret_path = g_steal_pointer(&path);
+        return pid;
+}
+
+/* Of one number everything that there can be; of another a folder whose shim seems to live, which we play by holding
+ * its lock; and a sandbox that runs, and another instance's cgroup, which nobody may touch. */
+static void test_doctor_fixes_leaks(void **state) {
+        const char *root = test_service_get_root(*state);
+        const char *const fix[] = { "--root", root, "doctor", "--leaks", "--fix", NULL };
+        g_autofree char *folder = test_service_path(*state, "run/bulkhead/sandboxes/4999");
+        g_autofree char *held = test_service_path(*state, "run/bulkhead/sandboxes/4998");
+        g_autofree char *lock = g_build_filename(held, "lock", NULL), *inner = g_build_filename(folder, "a b", NULL);
+        g_autofree char *file = g_build_filename(inner, "file", NULL), *cgroup = NULL, *live = NULL, *text = NULL;
+        g_autofree char *left = NULL, *parent = NULL, *other = NULL;
+        json_t *report;
+        int status;
+        pid_t pid;
+
+        expect(*state, TEST_STRV("create", "--name", "stays"), 0, NULL);
+        live = find_cgroup(*state, "stays");
+        parent = g_path_get_dirname(live);
+        other = g_strconcat(parent, "-other", NULL);
+        assert_return_code(mkdir(other, 0755), errno);
+        assert_return_code(mkdir(folder, 0700), errno);
+        assert_return_code(mkdir(inner, 0700), errno);
+        assert_return_code(mount("planted", inner, "tmpfs", 0, "size=64k"), errno);
+        assert_true(g_file_set_contents(file, "x", -1, NULL));
+        assert_return_code(mkdir(held, 0700), errno);
+        pid = plant_cgroup(live, "4999", &cgroup);
+
+        autofd int lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+        assert_return_code(flock(lock_fd, LOCK_EX | LOCK_NB), errno);
+        expect(*state, TEST_STRV("doctor", "--fix"), 2, "--leaks");
+        text = run(*state, TEST_STRV("--root", root, "--json", "doctor", "--leaks", "--fix"), 1, NULL);
+        report = parse(text, strlen(text));
+        if (json_array_size(json_object_get(report, "removed")) != 3)
+                fail_msg("Not three things were removed: %s", text);
+        assert_int_equal(json_array_size(json_object_get(report, "leaks")), 1);
+        json_decref(report);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        assert_int_equal(access(folder, F_OK), -1);
+        assert_int_equal(access(cgroup, F_OK), -1);
+        assert_int_equal(access(held, F_OK), 0);
+        assert_int_equal(access(other, F_OK), 0);
+        left = run(*state, fix, 1, "Its shim lives");
+
+        assert_return_code(close(lock_fd), errno);
+        lock_fd = -EBADF;
+        expect(*state, fix, 0, "4998: removed");
+        expect(*state, fix, 0, "No leaks");
+        assert_return_code(rmdir(other), errno);
+        expect(*state, TEST_STRV("exec", "stays", "--", "true"), 0, NULL);
+        expect(*state, TEST_STRV("stop", "stays"), 0, NULL);
+}
+
 /* ---- who mistypes ---- */
 
 static void test_suggestions(void **state) {
@@ -300,6 +403,7 @@ int main(void) {
                 test_case(test_doctor),
                 test_case(test_doctor_misses_helpers),
                 test_case(test_doctor_finds_leaks),
+                test_case(test_doctor_fixes_leaks),
                 test_case(test_suggestions),
                 test_case(test_help),
                 cmocka_unit_test(test_nothing_is_left),

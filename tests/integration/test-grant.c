@@ -53,8 +53,6 @@ static void prepare(TestService *service) {
         static const struct {
                 const char *name, *row;
         } planned_only[] = {
-                { "grant.limit", "{ \"id\": \"cgroups\", \"config\": [ { \"setting\": \"memory.max\","
-                                 " \"value\": \"900M\" } ] }" },
                 { "grant.network", "{ \"id\": \"network\", \"config\": [ { \"direction\": \"OUTGOING\","
                                    " \"allow\": [] } ] }" },
                 { "grant.bus", "{ \"id\": \"dbus\", \"config\": [ { \"dbus-gateway-config-session\": [] } ] }" },
@@ -200,8 +198,7 @@ static void test_second_item_fails_and_the_first_is_undone(void **state G_GNUC_U
 
 /* What this version can plan but not put in place opens nothing at all, and says so. */
 static void test_what_cannot_be_put_in_place_grants_nothing(void **state G_GNUC_UNUSED) {
-        static const char *const names[] = { "grant.limit", "grant.network", "grant.bus", "grant.sound",
-                                             "grant.windows" };
+        static const char *const names[] = { "grant.network", "grant.bus", "grant.sound", "grant.windows" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 expect_refused(names[i], "Unsupported", "This version cannot put");

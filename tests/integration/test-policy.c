@@ -7,13 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/fixture/test-client.h"
 
 /* Two users of the group that may call, one of them with another first group. */
-#define SECOND_UID 2u
+#define SECOND_UID 2u /* "bin" */
 #define BROKEN_UID 3u
 
 static TestClient *root, *member, *second, *broken;
@@ -135,6 +136,78 @@ static void test_warnings(void **state G_GNUC_UNUSED) {
         assert_non_null(strstr(text, "10-policy.conf:9:1: Unknown key Capabilites="));
 }
 
+/* ---- reload ---- */
+
+static char *reload(void) {
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(sd_bus_message) reply = NULL;
+        GString *lines = g_string_new(NULL);
+        const char *file, *path, *text;
+        uint32_t line, column;
+
+        test_expect_ok(test_client_ask(root, TEST_BUS_PATH, TEST_MANAGER, "Reload", &reply, &error, ""), &error,
+                       "Reload");
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(suuss)") > 0);
+        while (sd_bus_message_read(reply, "(suuss)", &file, &line, &column, &path, &text) > 0)
+                g_string_append_printf(lines, "%s:%u: %s\n", file, line, text);
+        return g_string_free(lines, FALSE);
+}
+
+static void expect_launch(TestClient *client, const char *capability, const char *refused) {
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        const char *const capabilities[] = { capability, NULL };
+        TestRequest request = { .argv = TEST_STRV("/bin/true"), .capabilities = capabilities };
+        int r = test_client_launch(client, &request, NULL, &error);
+
+        if (refused)
+                test_expect_error(r, &error, refused, NULL);
+        else
+                test_expect_ok(r, &error, capability);
+        test_client_wait_empty(client);
+}
+
+/* What the sections say counts at once; everything else is told, and stays as it was at the start. */
+static void test_reload(void **state) {
+        g_autofree char *first = NULL, *second_time = NULL, *third = NULL, *unread = NULL;
+
+        first = reload();
+        assert_non_null(strstr(first, "10-policy.conf:4: There is no user 'no-such-user'"));
+        assert_null(strstr(first, "restarted"));
+        expect_launch(member, "other.maps", "CapabilityNotAllowed");
+        expect_launch(second, "acme.camera", "CapabilityNotAllowed");
+
+        g_free(test_service_write(*state, "etc/bulkhead/bulkhead.conf.d/10-policy.conf",
+                                  "[Service]\nMaxSandboxesPerUser=3\n"
+                                  "[Ids]\nBase=0x7000\n"
+                                  "[Policy acme]\nUsers=nobody bin\nCapabilities=other.*\n"));
+        second_time = reload();
+        assert_non_null(strstr(second_time, "10-policy.conf:2: [Service] MaxSandboxesPerUser= has changed"));
+        assert_non_null(strstr(second_time, "10-policy.conf:4: Base='0x7000' is out of range"));
+        assert_non_null(strstr(second_time, "[Ids] Base= has changed"));
+        expect_launch(member, "other.maps", NULL);
+        expect_launch(member, "acme.camera", "CapabilityNotAllowed");
+        expect_launch(second, "acme.maps", "CapabilityNotAllowed");
+        expect_launch(broken, "acme.maps", NULL);
+
+        /* It is a folder, so nobody knows what it would say: who was restricted stays so. */
+        g_free(test_service_write(*state, "etc/bulkhead/bulkhead.conf.d/30-unread.conf/x", ""));
+        g_free(test_service_write(*state, "etc/bulkhead/bulkhead.conf.d/10-policy.conf", ""));
+        unread = reload();
+        assert_non_null(strstr(unread, "30-unread.conf"));
+        expect_launch(second, "acme.maps", "CapabilityNotAllowed");
+        expect_launch(member, "other.maps", NULL);
+
+        third = test_service_path(*state, "etc/bulkhead/bulkhead.conf.d/30-unread.conf/x");
+        assert_int_equal(unlink(third), 0);
+        *strrchr(third, '/') = '\0';
+        assert_int_equal(rmdir(third), 0);
+        g_free(third);
+        third = reload();
+        assert_non_null(strstr(third, "[Service] MaxSandboxesPerUser= has changed"));
+        expect_launch(second, "acme.maps", NULL);
+        test_sandboxes_per_user(state); /* still two of each user's */
+}
+
 #define policy_case(function) cmocka_unit_test_setup_teardown(function, open_clients, close_clients)
 
 int main(void) {
@@ -142,6 +215,7 @@ int main(void) {
                 policy_case(test_launches),
                 policy_case(test_sandboxes_per_user),
                 policy_case(test_warnings),
+                policy_case(test_reload),
                 cmocka_unit_test(test_nothing_is_left),
         };
 

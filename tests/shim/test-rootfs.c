@@ -180,14 +180,14 @@ static void test_host_usr(void **state G_GNUC_UNUSED) {
                 g_strfreev(spec->folders);
                 spec->folders = g_strsplit("/gateways/deep", ",", -1);
                 if (!upper)
-                        spec->upper_size = 0;
+                        spec->upper = SPEC_UPPER_NONE;
                 assert_no_error(assemble(spec, look_host_usr, &error), &error);
         }
 }
 
 static const char *look_layer(const Spec *spec) {
         const char *wrong = look_skeleton(spec);
-        bool is_writable = spec->upper_size > 0;
+        bool is_writable = spec->upper != SPEC_UPPER_NONE;
 
         return wrong                                             ? wrong
                : !has_text("/opt/app", "app")                    ? "/opt/app"
@@ -224,7 +224,7 @@ static void test_layer(void **state G_GNUC_UNUSED) {
                 g_autofree char *passwd = g_build_filename(layer, "etc/passwd", NULL);
 
                 if (!upper)
-                        spec->upper_size = 0;
+                        spec->upper = SPEC_UPPER_NONE;
                 assert_no_error(assemble(spec, look_layer, &error), &error);
                 assert_int_not_equal(access(passwd, F_OK), 0); /* nothing is written into a layer */
         }
@@ -291,7 +291,7 @@ static void test_hostile_layers(void **state G_GNUC_UNUSED) {
                         g_strfreev(spec->folders);
                         spec->folders = g_strsplit("/gateways/a", ",", -1);
                         if (!upper)
-                                spec->upper_size = 0;
+                                spec->upper = SPEC_UPPER_NONE;
                         if (hostile[i].link)
                                 link_in_layer(hostile[i].entry, hostile[i].link);
                         else
@@ -369,7 +369,8 @@ static void test_bad_layers(void **state G_GNUC_UNUSED) {
                 const char *layers, *words;
         } rows[] = {
                 { "/nonexistent", "Layer '/nonexistent'" },
-                { "/etc/passwd", "not a folder" },
+                { "/etc/passwd", "no folder, and no squashfs" },
+                { "/dev/null", "not a folder" },
                 { "/proc", "id-mapped" },
                 { "host-usr,/nonexistent", "Layer '/nonexistent'" },
         };

@@ -153,7 +153,7 @@ static const struct {
         const char *words;
 } bad_specs[] = {
         { "missing layer", missing_layer, ERROR_NOT_MOUNTABLE, "/nonexistent/layer" },
-        { "file as layer", file_layer, ERROR_NOT_MOUNTABLE, "not a folder" },
+        { "file as layer", file_layer, ERROR_NOT_MOUNTABLE, "no squashfs" },
         { "layer that takes no map", proc_layer, ERROR_NOT_MOUNTABLE, "id-mapped" },
         { "no layer", no_layer, ERROR_INVALID_ARGS, "no layers" },
         { "upper of one byte", small_upper, ERROR_SYSTEM, "No space left" },

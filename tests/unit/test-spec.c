@@ -38,6 +38,9 @@ static Spec *sample(void) {
         spec->stop_timeout_usec = 3;
         spec->start_timeout_usec = UINT64_MAX;
         spec->user_namespace = false;
+        spec->state_folder = g_strdup("/var/lib/bulkhead");
+        spec->upper = SPEC_UPPER_PERSISTENT;
+        spec->mounts = g_strsplit("none /tmp tmpfs size=1M;none /b tmpfs ro", ";", -1);
         spec->network = SPEC_NETWORK_HOST;
         spec->seccomp = g_strdup("maps");
         spec->has_privileged_filter = true;
@@ -77,6 +80,9 @@ static void assert_spec_is(const Spec *spec, const Spec *expected) {
         assert_int_equal(spec->halt_signal, expected->halt_signal);
         assert_true(spec->stop_timeout_usec == expected->stop_timeout_usec);
         assert_true(spec->start_timeout_usec == expected->start_timeout_usec);
+        assert_string_equal(spec->state_folder, expected->state_folder);
+        assert_int_equal(spec->upper, expected->upper);
+        assert_strings_are(spec->mounts, expected->mounts);
         assert_int_equal(spec->user_namespace, expected->user_namespace);
         assert_int_equal(spec->network, expected->network);
         assert_string_equal(spec->seccomp, expected->seccomp);
@@ -207,6 +213,11 @@ CHANGE(signal_0, spec->halt_signal = 0)
 CHANGE(signal_65, spec->halt_signal = 65)
 CHANGE(signal_negative, spec->halt_signal = -9)
 CHANGE(no_time, spec->start_timeout_usec = 0)
+CHANGE(upper_unknown, spec->upper = _SPEC_UPPER_MAX)
+CHANGE(persistent_nowhere, set_string(&spec->state_folder, NULL))
+CHANGE(relative_state, set_string(&spec->state_folder, "var"))
+CHANGE(ephemeral_without_size, (spec->upper = SPEC_UPPER_EPHEMERAL, spec->upper_size = 0))
+CHANGE(bad_mount, set_strings(&spec->mounts, "none /p proc"))
 CHANGE(no_seccomp, set_string(&spec->seccomp, NULL))
 CHANGE(seccomp_none_with_programs, set_string(&spec->seccomp, "none"))
 CHANGE(seccomp_none, (set_string(&spec->seccomp, "none"), drop_filter(spec, 0), drop_filter(spec, 1), drop_filter(spec, 2)))
@@ -271,6 +282,11 @@ static const struct {
         { "signal 65", signal_65, false },
         { "signal -9", signal_negative, false },
         { "no time to start", no_time, false },
+        { "unknown upper", upper_unknown, false },
+        { "persistent upper without a folder", persistent_nowhere, false },
+        { "relative state folder", relative_state, false },
+        { "ephemeral upper without a size", ephemeral_without_size, false },
+        { "bad mount", bad_mount, false },
         { "no name of a filter", no_seccomp, true },
         { "programs of no filter", seccomp_none_with_programs, false },
         { "no filter", seccomp_none, true },

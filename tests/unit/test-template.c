@@ -26,14 +26,14 @@ static char *format_spec(const Spec *spec) {
         g_autofree char *environment = format_list(spec->template_environment);
 
         g_autofree char *masked = format_list(spec->masked), *read_only = format_list(spec->read_only);
-        g_autofree char *command = format_list(spec->command);
+        g_autofree char *command = format_list(spec->command), *mounts = format_list(spec->mounts);
 
-        return g_strdup_printf("layers %s\nhide %s\nfolders %s\nupper %" PRIu64 "\nmap-host-root %d\n"
+        return g_strdup_printf("layers %s\nhide %s\nfolders %s\nmounts %s\nupper %s %" PRIu64 "\nmap-host-root %d\n"
                                "user %u:%u %s\nenvironment %s\nmemory %" PRIu64 "\ntasks %" PRIu64 "\n"
                                "halt %d\nstop %" PRIu64 "\nstart %" PRIu64 "\n"
                                "user-namespace %d\nnetwork %s\nseccomp %s\nlinux-capabilities %" PRIx64 "\n"
                                "masked %s\nread-only %s\ncommand %s\nfolder %s\n",
-                               layers, hide, folders, spec->upper_size, spec->map_host_root, spec->app_uid,
+                               layers, hide, folders, mounts, spec_upper_to_string(spec->upper), spec->upper_size, spec->map_host_root, spec->app_uid,
                                spec->app_gid, spec->app_home, environment, spec->memory_max, spec->tasks_max,
                                spec->halt_signal, spec->stop_timeout_usec, spec->start_timeout_usec,
                                spec->user_namespace, spec_network_to_string(spec->network),
@@ -89,7 +89,7 @@ static void test_default(void **state G_GNUC_UNUSED) {
         assert_true(template_get_description(template)[0] != '\0');
         assert_text("default", found,
                     "layers host-usr\nhide /usr/share/bulkhead|/usr/local/share/bulkhead\nfolders /gateways\n"
-                    "upper 104857600\nmap-host-root 0\nuser 1000:1000 /home/app\n"
+                    "mounts \nupper ephemeral 104857600\nmap-host-root 0\nuser 1000:1000 /home/app\n"
                     "environment PATH=/usr/bin:/bin|HOME=/home/app|LANG=C.UTF-8|TERM=linux\n"
                     "memory 536870912\ntasks 256\nhalt 15\nstop 2000000\nstart 8000000\n"
                     "user-namespace 1\nnetwork veth\nseccomp default\nlinux-capabilities 0\n"
@@ -125,12 +125,17 @@ static void test_good(void **state G_GNUC_UNUSED) {
                 { "hide", "[Rootfs]\nHide=/usr/share/doc  /usr/share/man\n",
                   "hide /usr/share/doc|/usr/share/man\n" },
                 { "mkdir", "[Rootfs]\nMkdir=/a /b/c\n", "folders /a|/b/c\n" },
-                { "no upper", "[Rootfs]\nUpper=none\n", "upper 0\n" },
-                { "no upper, with a size", "[Rootfs]\nUpperSize=1G\nUpper=none\n", "upper 0\n" },
-                { "upper size in bytes", "[Rootfs]\nUpperSize=65536\n", "upper 65536\n" },
-                { "upper size in K", "[Rootfs]\nUpperSize=64K\n", "upper 65536\n" },
-                { "upper size in G", "[Rootfs]\nUpperSize=2G\n", "upper 2147483648\n" },
-                { "upper size in T", "[Rootfs]\nUpperSize=1T\n", "upper 1099511627776\n" },
+                { "no upper", "[Rootfs]\nUpper=none\n", "upper none 104857600\n" },
+                { "no upper, with a size", "[Rootfs]\nUpperSize=1G\nUpper=none\n", "upper none 1073741824\n" },
+                { "persistent upper", "[Rootfs]\nUpper=persistent\n", "upper persistent 104857600\n" },
+                { "images", "[Rootfs]\nLayers=/srv/a.squashfs /srv/b.erofs host-usr\n",
+                  "layers /srv/a.squashfs|/srv/b.erofs|host-usr\n" },
+                { "mounts", "[Rootfs]\nMount=none /tmp tmpfs size=1M\nMount=\nMount=/srv/a /a none bind,ro\n",
+                  "mounts none /tmp tmpfs size=1M|/srv/a /a none bind,ro\n" },
+                { "upper size in bytes", "[Rootfs]\nUpperSize=65536\n", "upper ephemeral 65536\n" },
+                { "upper size in K", "[Rootfs]\nUpperSize=64K\n", "upper ephemeral 65536\n" },
+                { "upper size in G", "[Rootfs]\nUpperSize=2G\n", "upper ephemeral 2147483648\n" },
+                { "upper size in T", "[Rootfs]\nUpperSize=1T\n", "upper ephemeral 1099511627776\n" },
                 { "map host root", "[Namespaces]\nMapHostRoot=yes\n", "map-host-root 1\n" },
                 { "map host root: true", "[Namespaces]\nMapHostRoot=true\n", "map-host-root 1\n" },
                 { "map host root: false", "[Namespaces]\nMapHostRoot=false\n", "map-host-root 0\n" },
@@ -221,23 +226,17 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "4: Tasks= stands in line 2 already, expected it once\n" },
                 { "semicolon comment", "; text\n", "1: '; text' stands before the first [Section]\n" },
                 { "comment behind a value", "[Rootfs]\nUpper=none # read-only\n",
-                  "2: Upper='none # read-only' is unknown, expected one of: ephemeral, none\n" },
+                  "2: Upper='none # read-only' is unknown, expected one of: ephemeral, none, persistent\n" },
                 { "carriage return", "[Limits]\r\n",
                   "1: The line is not UTF-8 text without control characters\n" },
                 { "control character", "[Template]\nDescription=a\033[2J\n",
                   "2: The line is not UTF-8 text without control characters\n" },
                 { "layers: empty", "[Rootfs]\nLayers=\n",
-                  "2: Layers= is empty, expected 'host-usr' or folders, top first\n" },
+                  "2: Layers= is empty, expected 'host-usr', folders or images, top first\n" },
                 { "layers: relative", "[Rootfs]\nLayers=usr\n",
                   "2: Layers=: Path 'usr' is not absolute, it has to start with '/'\n" },
                 { "layers: dot dot", "[Rootfs]\nLayers=/srv/../etc\n",
                   "2: Layers=: Path '/srv/../etc' has a '..' component\n" },
-                { "layers: image", "[Rootfs]\nLayers=/srv/a.squashfs host-usr\n",
-                  "2: Layers=: the image '/srv/a.squashfs' is not supported by this version, "
-                  "expected 'host-usr' or folders\n" },
-                { "layers: erofs", "[Rootfs]\nLayers=host-usr /srv/a.erofs\n",
-                  "2: Layers=: the image '/srv/a.erofs' is not supported by this version, expected "
-                  "'host-usr' or folders\n" },
                 { "layers: twice", "[Rootfs]\nLayers=/srv/a host-usr /srv//a\n",
                   "2: Layers= has '/srv/a' twice\n" },
                 { "layers: the host's root", "[Rootfs]\nLayers=/\n",
@@ -253,14 +252,11 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                   "2: Mkdir=: Path '/a/..' has a '..' component\n" },
                 { "mkdir: root in disguise", "[Rootfs]\nMkdir=//.\n",
                   "2: Mkdir= has '/' in it, expected paths below\n" },
-                { "upper: persistent", "[Rootfs]\nUpper=persistent\n",
-                  "2: Upper='persistent' is not supported by this version, expected one of: "
-                  "ephemeral, none\n" },
                 { "upper: misspelt", "[Rootfs]\nUpper=ephemral\n",
                   "2: Upper='ephemral' is unknown; did you mean 'ephemeral', expected one of: "
-                  "ephemeral, none\n" },
+                  "ephemeral, none, persistent\n" },
                 { "upper: empty", "[Rootfs]\nUpper=\n",
-                  "2: Upper='' is unknown, expected one of: ephemeral, none\n" },
+                  "2: Upper='' is unknown, expected one of: ephemeral, none, persistent\n" },
                 { "upper size: letter", "[Rootfs]\nUpperSize=100X\n",
                   "2: UpperSize='100X' is not a size, expected a number with K, M, G, T or no "
                   "letter behind it\n" },
@@ -284,8 +280,11 @@ static void test_refused(void **state G_GNUC_UNUSED) {
                 { "upper size: shifted out", "[Rootfs]\nUpperSize=18014398509481985K\n",
                   "2: UpperSize='18014398509481985K' is out of range, expected 65536 to "
                   "1125899906842624 bytes\n" },
-                { "mount", "[Rootfs]\nMount=tmpfs /x tmpfs\n",
-                  "2: Mount='tmpfs /x tmpfs' is not supported by this version, expected nothing\n" },
+                { "mount", "[Rootfs]\nMount=none /x tmpfs\nMount=proc /x proc\n",
+                  "3: Mount=: File system 'proc' is not one of: tmpfs, overlay, squashfs, erofs, or any word with "
+                  "the option bind\n" },
+                { "ready and persistent", "[Pool]\nReady=1\n[Rootfs]\nUpper=persistent\n",
+                  "0: Ready= keeps sandboxes waiting that have no name yet, expected 0 with Upper=persistent\n" },
                 { "namespaces user: word", "[Namespaces]\nUser=app\n",
                   "2: User='app' is unknown, expected one of: no, yes, false, true\n" },
                 { "network: misspelt", "[Namespaces]\nNetwork=vet\n",
