@@ -130,7 +130,7 @@ static int configure(struct lxc_container *lxc, const Spec *spec, Error *error) 
                 /* Loopback, up, and nothing else. */
                 { "lxc.net.0.type", "empty" },
                 { "lxc.net.0.flags", "up" },
-                { "lxc.mount.auto", "proc:mixed sys:ro" },
+                { "lxc.mount.auto", "proc:rw sys:ro" },
                 { "lxc.autodev", "0" },
                 { "lxc.pty.max", "1024" },
                 { "lxc.tty.max", "0" },

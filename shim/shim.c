@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "shim/mask.h"
 #include "shim/shim-private.h"
 
 #include <fcntl.h>
@@ -162,7 +163,8 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
         shim_timings_add(shim->timings, "rootfs", rootfs_usec);
         shim->step_begun += (gint64) rootfs_usec;
         shim_end_step(shim, "container");
-        if (container_set_ready(shim->container, init_pid, &error) < 0) {
+        if (container_set_ready(shim->container, init_pid, &error) < 0 ||
+            mask_apply(shim->container, shim->spec, &error) < 0) {
                 (void) error_move(&shim->reason, &error);
                 shim_kill_container(shim);
                 return;
@@ -172,6 +174,7 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
                                                      .box = shim->box,
                                                      .loop = shim->loop,
                                                      .report = shim->report });
+        shim_end_step(shim, "masks");
         shim->state = SHIM_RUNNING;
         shim->deadline = 0;
         shim_timings_put(&writer, shim->timings);
