@@ -238,7 +238,7 @@ static int make_node(Applier *applier, Node *node, const char *path, Error *erro
                 node->serial = 0;
                 return error_set_errnof(error, errnum, "Cannot make a node for device '%s'", path);
         }
-        if (fchownat(devices->folder_fd, name, spec->id_base + spec->app_uid, spec->id_base + spec->app_gid,
+        if (fchownat(devices->folder_fd, name, spec_get_root_id(spec) + spec->app_uid, spec_get_root_id(spec) + spec->app_gid,
                      AT_SYMLINK_NOFOLLOW) < 0)
                 return error_set_errnof(error, errno, "Cannot set the owner of device '%s'", path);
         return clone_node(applier, node, path, error);

@@ -44,15 +44,15 @@ static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanI
         bool is_writable = item->bind.flags & PLAN_BIND_WRITABLE;
         Idmap map = {
                 .uid_inside = st->st_uid,
-                .uid_outside = spec->id_base + spec->app_uid,
+                .uid_outside = spec_get_root_id(spec) + spec->app_uid,
                 .gid_inside = st->st_gid,
-                .gid_outside = spec->id_base + (st->st_gid == 0 && !is_writable ? 0 : spec->app_gid),
+                .gid_outside = spec_get_root_id(spec) + (st->st_gid == 0 && !is_writable ? 0 : spec->app_gid),
                 .count = 1,
         };
         if (item->bind.has_caller) {
                 map.uid_inside = item->bind.uid;
                 map.gid_inside = item->bind.gid;
-                map.gid_outside = spec->id_base + spec->app_gid;
+                map.gid_outside = spec_get_root_id(spec) + spec->app_gid;
         }
         g_autofree char *key = g_strdup_printf("%u:%u:%u", map.uid_inside, map.gid_inside, map.gid_outside);
         int *cached = g_hash_table_lookup(applier->idmaps, key);
@@ -161,7 +161,7 @@ static int is_mount_root(int fd) {
 static int open_target(Applier *applier, const char *target, bool is_folder, FsMade *ret_made, Error *error) {
         int fd;
 
-        identity_enter(applier->spec->id_base);
+        identity_enter(spec_get_root_id(applier->spec));
         fd = fs_make_in(applier->root_fd, target, is_folder, ret_made, error);
         identity_leave();
         return fd;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,8 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/mount.h"
 #include "shim/rootfs.h"
 #include "util/cleanup.h"
+#include "util/fs.h"
 #include "util/limits.h"
 #include "util/wire.h"
 
@@ -25,6 +28,10 @@
 #define MONITOR_FD_REPORT 102
 #define MONITOR_FD_LOG    103
 #define MONITOR_FD_USERNS 104
+
+/* templates/apparmor/bulkhead-sandbox */
+#define APPARMOR_PROFILE "bulkhead-sandbox"
+#define APPARMOR_PROFILES_MAX (1024 * 1024)
 
 /* What the monitor tells us. */
 enum {
@@ -83,7 +90,7 @@ static int arrange_fds(const ContainerSetup *setup, int init_binary_fd, int repo
                 { log_fd, MONITOR_FD_LOG, O_CLOEXEC },
                 { setup->userns_fd, MONITOR_FD_USERNS, O_CLOEXEC },
         };
-        size_t n = 5;
+        size_t n = setup->userns_fd >= 0 ? 5 : 4;
         int last = INIT_FD_CGROUPS + INIT_CGROUPS_MAX;
 
         for (size_t i = 0; i < setup->n_join_fds; i++, n++) {
@@ -113,10 +120,58 @@ static int set_item(struct lxc_container *lxc, const char *key, const char *valu
         return 0;
 }
 
-static int configure(struct lxc_container *lxc, const Spec *spec, Error *error) {
+/* Whether the kernel has our profile: where it has AppArmor at all, the packages' start loads it. */
+static bool has_apparmor_profile(void) {
+        g_autofree char *text = NULL;
+        size_t size;
+
+        return fs_read_file_at(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", APPARMOR_PROFILES_MAX, &text, &size,
+                               NULL) >= 0 &&
+               (g_str_has_prefix(text, APPARMOR_PROFILE " (") || strstr(text, "\n" APPARMOR_PROFILE " ("));
+}
+
+static int set_items(struct lxc_container *lxc, const char *const items[][2], size_t n, Error *error) {
+        for (size_t i = 0; i < n; i++) {
+                int r = set_item(lxc, items[i][0], items[i][1], error);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int configure_ids(struct lxc_container *lxc, const Spec *spec, Error *error) {
         g_autofree char *uids = g_strdup_printf("u 0 %u %u", spec->id_base, spec->id_count);
         g_autofree char *gids = g_strdup_printf("g 0 %u %u", spec->id_base, spec->id_count);
         g_autofree char *userns = g_strdup_printf("/proc/self/fd/%d", MONITOR_FD_USERNS);
+        const char *const items[][2] = {
+                { "lxc.idmap", uids },
+                { "lxc.idmap", gids },
+                { "lxc.namespace.share.user", userns },
+        };
+
+        return spec->user_namespace ? set_items(lxc, items, G_N_ELEMENTS(items), error) : 0;
+}
+
+/* Only the owner of a network namespace may mount its sysfs: with the host's network it is the host's, bound by
+ * bind_host_sys(). */
+static int configure_network(struct lxc_container *lxc, const Spec *spec, Error *error) {
+        static const char *const own[][2] = {
+                /* Loopback, up, and nothing else. */
+                { "lxc.net.0.type", "empty" },
+                { "lxc.net.0.flags", "up" },
+                { "lxc.mount.auto", "proc:rw sys:ro" },
+        };
+        static const char *const host[][2] = {
+                { "lxc.net.0.type", "none" },
+                { "lxc.mount.auto", "proc:rw" },
+        };
+
+        return spec->network == SPEC_NETWORK_HOST ? set_items(lxc, host, G_N_ELEMENTS(host), error)
+                                                  : set_items(lxc, own, G_N_ELEMENTS(own), error);
+}
+
+static int configure(struct lxc_container *lxc, const Spec *spec, Error *error) {
         g_autofree char *log = g_strdup_printf("/proc/self/fd/%d", MONITOR_FD_LOG);
         const char *const items[][2] = {
                 { "lxc.log.level", "ERROR" },
@@ -124,26 +179,28 @@ static int configure(struct lxc_container *lxc, const Spec *spec, Error *error) 
                 { "lxc.rootfs.path", "dir:" ROOTFS_PATH },
                 { "lxc.rootfs.mount", ROOTFS_PIVOT },
                 { "lxc.uts.name", spec->hostname },
-                { "lxc.idmap", uids },
-                { "lxc.idmap", gids },
-                { "lxc.namespace.share.user", userns },
-                /* Loopback, up, and nothing else. */
-                { "lxc.net.0.type", "empty" },
-                { "lxc.net.0.flags", "up" },
-                { "lxc.mount.auto", "proc:rw sys:ro" },
                 { "lxc.autodev", "0" },
                 { "lxc.pty.max", "1024" },
                 { "lxc.tty.max", "0" },
                 { "lxc.console.path", "none" },
+                /* init makes its own, and does not start without it. */
+                { "lxc.keyring.session", "0" },
+                { "lxc.apparmor.profile", has_apparmor_profile() ? APPARMOR_PROFILE : "unchanged" },
         };
+        int r;
 
-        for (size_t i = 0; i < G_N_ELEMENTS(items); i++) {
-                int r = set_item(lxc, items[i][0], items[i][1], error);
+        r = set_items(lxc, items, G_N_ELEMENTS(items), error);
+        if (r >= 0)
+                r = configure_ids(lxc, spec, error);
+        return r < 0 ? r : configure_network(lxc, spec, error);
+}
 
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+static int bind_host_sys(const Spec *spec, Error *error) {
+        if (spec->network != SPEC_NETWORK_HOST)
+                return 0;
+        return mount_bind(AT_FDCWD, "/sys", ROOTFS_PATH "/sys",
+                          MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, -EBADF,
+                          error);
 }
 
 /* init's own words, from its wait status. */
@@ -154,6 +211,7 @@ static int init_failure(int status, Error *error) {
                 [INIT_EXIT_SIGNALS] = "it could not set up signals",
                 [INIT_EXIT_PRIVILEGES] = "it could not drop its privileges",
                 [INIT_EXIT_SERVING] = "it did not understand the shim",
+                [INIT_EXIT_NAMESPACES] = "it could not make its namespaces and keyring",
                 [INIT_EXIT_SETUP] = "it was not told its walls",
                 [INIT_EXIT_FILTERS] = "the kernel did not take its filter of system calls",
         };
@@ -203,7 +261,9 @@ G_GNUC_NORETURN static void monitor_main(const ContainerSetup *setup, int init_b
                 r = arrange_fds(setup, init_binary_fd, report_fd, log_fd);
         if (r < 0)
                 _exit(2); /* nothing to report on yet */
-        r = rootfs_assemble(setup->spec, MONITOR_FD_USERNS, setup->cgroup_mount, &error);
+        r = rootfs_assemble(setup->spec, setup->userns_fd >= 0 ? MONITOR_FD_USERNS : -EBADF, setup->cgroup_mount, &error);
+        if (r >= 0)
+                r = bind_host_sys(setup->spec, &error);
         if (r >= 0) {
                 report_rootfs(g_get_monotonic_time() - begun);
                 r = run_lxc(setup, &error);
@@ -240,9 +300,9 @@ int container_start(const ContainerSetup *setup, Container **ret, Error *error) 
         binary_fd = open(setup->init_program, O_RDONLY | O_CLOEXEC);
         if (binary_fd < 0)
                 return error_set_errnof(error, errno, "Cannot open init '%s'", setup->init_program);
-        container->userns_fd = fcntl(setup->userns_fd, F_DUPFD_CLOEXEC, 3);
+        container->userns_fd = setup->userns_fd >= 0 ? fcntl(setup->userns_fd, F_DUPFD_CLOEXEC, 3) : -EBADF;
         container->log_fd = memfd_create("bulkhead-lxc-log", MFD_CLOEXEC);
-        if (container->userns_fd < 0 || container->log_fd < 0)
+        if ((setup->userns_fd >= 0 && container->userns_fd < 0) || container->log_fd < 0)
                 return error_set_errnof(error, errno, "Cannot open what a container needs");
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
                 return error_set_errnof(error, errno, "Cannot make a socket pair");
@@ -399,8 +459,8 @@ int container_take_failure(Container *container, ErrorCode fallback_code, const 
 
 int container_open_namespaces(const Container *container, const char *ret_names[CONTAINER_NAMESPACES_MAX + 1],
                               int ret_fds[CONTAINER_NAMESPACES_MAX], Error *error) {
-        static const char *const names[CONTAINER_NAMESPACES_MAX] = { "cgroup", "ipc", "mnt", "net",
-                                                                     "pid",    "user", "uts" };
+        static const char *const names[CONTAINER_NAMESPACES_MAX] = { "cgroup", "ipc",  "mnt",  "net",
+                                                                     "pid",    "time", "user", "uts" };
 
         if (container->init <= 0)
                 return error_setf(error, ERROR_BAD_STATE, "The sandbox is not running");

@@ -23,7 +23,7 @@ typedef struct ContainerSetup {
         const char *lxc_name;     /* unique on the host: part of an abstract socket's name */
         const char *cgroup_mount; /* hidden from liblxc */
         const char *init_program; /* path of bulkhead-init on the host */
-        int userns_fd;
+        int userns_fd;      /* negative: no user namespace */
         int init_socket_fd; /* init's end */
         const int *join_fds;
         size_t n_join_fds;
@@ -52,7 +52,7 @@ uint64_t container_get_rootfs_usec(Container *container);
 
 /* Opens the container's namespaces for who may enter them; *ret_names has static strings, "mnt" and so on, and
  * @ret_fds as many descriptors. Returns their number. */
-#define CONTAINER_NAMESPACES_MAX 7
+#define CONTAINER_NAMESPACES_MAX 8
 int container_open_namespaces(const Container *container, const char *ret_names[CONTAINER_NAMESPACES_MAX + 1],
                               int ret_fds[CONTAINER_NAMESPACES_MAX], Error *error);
 
@@ -67,4 +67,4 @@ int container_enter_monitor(Container *container, Error *error);
 int container_enter_network(Container *container, Error *error);
 void container_leave_network(Container *container);
 int container_get_network_fd(const Container *container); /* stays the container's; -EBADF after the end */
-int container_get_userns_fd(const Container *container); /* stays the container's */
+int container_get_userns_fd(const Container *container); /* stays the container's; negative: it has none */

@@ -105,7 +105,8 @@ int main(int argc, char **argv) {
                 log_set_level(log_level_from_string(level));
         umask(0022);
         /* liblxc's monitor may die before init: then init is ours to reap. */
-        if (close_range(SERVICE_FD + 1, ~0u, 0) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
+        if (close_range(SERVICE_FD + 1, ~0u, 0) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
                 log_error("Cannot set up: %s", g_strerror(errno));
                 return 1;
         }

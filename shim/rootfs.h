@@ -21,7 +21,8 @@
 #define ROOTFS_UP     "up"
 #define ROOTFS_PIVOT   ROOTFS_SCRATCH "/pivot" /* where liblxc binds it before it enters */
 
-/* Makes the calling process's mount namespace its own, and the root in it, owned by id 0 of @userns_fd's map.
+/* Makes the calling process's mount namespace its own, and the root in it, owned by id 0 of @userns_fd's map (negative: the
+ * host's).
  * @cgroup_mount is hidden, so that liblxc's cgroup driver finds nothing to do (it would cost 18 ms). Call it in
  * a process that is there for this only: on failure its mount namespace is left half made. */
 int rootfs_assemble(const Spec *spec, int userns_fd, const char *cgroup_mount, Error *error);

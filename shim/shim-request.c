@@ -87,7 +87,7 @@ static int choose_fds(Shim *shim, const WireMessage *message, const ShimRun *ask
         if (!ask->terminal)
                 return 0;
         fd = g_new(int, 1);
-        r = terminal_open(shim->container, shim->spec->id_base + uid, ask->rows, ask->columns, fd, ret_peer_fd, error);
+        r = terminal_open(shim->container, spec_get_root_id(shim->spec) + uid, ask->rows, ask->columns, fd, ret_peer_fd, error);
         if (r < 0) {
                 g_free(fd);
                 return r;

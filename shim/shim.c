@@ -231,7 +231,10 @@ int shim_start_container(Shim *shim, Error *error) {
         r = cgroup_box_limit(shim->box, shim->spec->memory_max, shim->spec->tasks_max, error);
         if (r < 0)
                 return r;
-        r = make_user_namespace(shim, shim->spec->id_base, shim->spec->id_count, error);
+        if (shim->spec->user_namespace)
+                r = make_user_namespace(shim, shim->spec->id_base, shim->spec->id_count, error);
+        else /* what the spare shim has made is for others */
+                shim->userns_fd = fd_close(shim->userns_fd);
         if (r < 0)
                 return r;
         r = init_client_new(&init_events, shim, &shim->init, &init_fd, error);

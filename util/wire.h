@@ -136,6 +136,7 @@ typedef enum InitExit {
         INIT_EXIT_SIGNALS,
         INIT_EXIT_PRIVILEGES, /* could not drop them */
         INIT_EXIT_SERVING,    /* the shim said what init does not understand */
+        INIT_EXIT_NAMESPACES, /* could not make its namespaces and keyring */
         INIT_EXIT_SETUP,      /* was not told its walls */
         INIT_EXIT_FILTERS,    /* could not load its filters */
 } InitExit;
