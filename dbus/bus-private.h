@@ -6,6 +6,7 @@
 
 #include "dbus/bus-auth.h"
 #include "dbus/bus.h"
+#include "dbus/polkit.h"
 #include "plan/denied.h"
 #include "service/launch.h"
 
@@ -13,6 +14,7 @@ struct Bus {
         sd_bus *bus;             /* owned */
         Manager *manager;        /* not owned */
         BusAuth *auth;           /* owned */
+        Polkit *polkit;          /* owned */
         GHashTable *subscribers; /* name of a connection -> Subscriber, owned */
         GHashTable *bindings;    /* Sandbox -> Binding, owned */
         sd_bus_slot *slots[8];   /* owned */
@@ -35,6 +37,11 @@ void bus_call_free(BusCall *call);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusCall, bus_call_free)
 /* The usual end of a call without results, as a callback: answers, and frees the call. */
 void bus_call_finish(void *call, const Error *error);
+
+/* For `return bus_refuse(...)` in a handler whose call policy may have refused: polkit is asked, and answers in our
+ * place, or it is as bus_error_set(). And the same for a call that was kept. */
+int bus_refuse(Bus *bus, sd_bus_message *message, sd_bus_error *ret_error, const Error *error);
+int bus_refuse_later(BusCall *call, const Error *error);
 
 /* The bus of a handler whose userdata is the object that find() found. */
 Bus *bus_of(sd_bus_message *message);

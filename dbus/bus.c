@@ -29,17 +29,37 @@ void bus_call_free(BusCall *call) {
         if (!call)
                 return;
         bus_watch_free(call->watch);
+        polkit_forget(call->bus->polkit, call->message);
         sd_bus_message_unref(call->message);
         g_free(call);
 }
 
 void bus_call_finish(void *userdata, const Error *error) {
         g_autoptr(BusCall) call = userdata;
-        int r = error ? bus_error_reply(call->message, error)
-                      : sd_bus_reply_method_return(call->message, NULL);
+        int r = error ? bus_refuse_later(call, error) : sd_bus_reply_method_return(call->message, NULL);
 
         if (r < 0)
                 log_debug("Cannot answer a call: %s", g_strerror(-r));
+}
+
+/* ---- refusals that are not the last word ---- */
+
+static bool bus_ask(Bus *bus, sd_bus_message *message, const Error *error) {
+        Caller *caller;
+
+        return bus_get_caller(bus, message, &caller, NULL) >= 0 &&
+               polkit_ask(bus->polkit, message, caller, error);
+}
+
+int bus_refuse(Bus *bus, sd_bus_message *message, sd_bus_error *ret_error, const Error *error) {
+        if (bus_ask(bus, message, error))
+                return 1;
+        polkit_forget(bus->polkit, message);
+        return bus_error_set(ret_error, error);
+}
+
+int bus_refuse_later(BusCall *call, const Error *error) {
+        return bus_ask(call->bus, call->message, error) ? 0 : bus_error_reply(call->message, error);
 }
 
 /* ---- helpers of the handlers ---- */
@@ -49,6 +69,12 @@ Bus *bus_of(sd_bus_message *message) {
 }
 
 int bus_get_caller(Bus *bus, sd_bus_message *message, Caller **ret, Error *error) {
+        Caller *allowed = polkit_find_caller(bus->polkit, message);
+
+        if (allowed) {
+                *ret = allowed;
+                return 0;
+        }
         return bus_auth_get_caller(bus->auth, message, ret, error);
 }
 
@@ -172,6 +198,7 @@ int bus_new(sd_event *event, const char *address, Manager *manager, Bus **ret, E
         r = bus_auth_new(bus->bus, &bus->auth, error);
         if (r < 0)
                 return r;
+        bus->polkit = polkit_new(bus->bus, bus->auth);
         r = bus_add_objects(bus);
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot put objects on the bus");
@@ -197,6 +224,7 @@ void bus_free(Bus *bus) {
         manager_set_events(bus->manager, NULL, NULL);
         g_clear_pointer(&bus->subscribers, g_hash_table_unref);
         g_clear_pointer(&bus->bindings, g_hash_table_unref);
+        g_clear_pointer(&bus->polkit, polkit_free);
         g_clear_pointer(&bus->auth, bus_auth_free);
         for (size_t i = 0; i < bus->n_slots; i++)
                 sd_bus_slot_unref(bus->slots[i]);

@@ -22,7 +22,7 @@ static int reply_path(BusCall *call, const Sandbox *sandbox) {
 
 static void on_created(void *userdata, const Error *error) {
         g_autoptr(BusCall) call = userdata;
-        int r = error ? bus_error_reply(call->message, error) : reply_path(call, call->sandbox);
+        int r = error ? bus_refuse_later(call, error) : reply_path(call, call->sandbox);
 
         if (r < 0)
                 log_debug("Cannot answer CreateSandbox: %s", g_strerror(-r));
@@ -55,11 +55,11 @@ static int method_create_sandbox(sd_bus_message *message, void *userdata, sd_bus
         if (r >= 0)
                 r = bus_options_read(message, &request, &error);
         if (r < 0)
-                return bus_error_set(ret_error, &error);
+                return bus_refuse(bus, message, ret_error, &error);
         call = bus_call_new(bus, message, caller->uid);
         r = manager_create(bus->manager, request.sandbox, on_created, call, &call->sandbox, &error);
         if (r < 0)
-                return bus_error_set(ret_error, &error);
+                return bus_refuse(bus, message, ret_error, &error);
         if (request.sandbox->bind_to_caller)
                 bus_bind(bus, call->sandbox, request.sandbox->client);
         (void) g_steal_pointer(&call);
@@ -82,7 +82,7 @@ int bus_reply_run(BusCall *call, const Process *process, bool with_sandbox) {
 
 static void on_launched(void *userdata, Process *process, const Error *error) {
         g_autoptr(BusCall) call = userdata;
-        int r = error ? bus_error_reply(call->message, error) : bus_reply_run(call, process, true);
+        int r = error ? bus_refuse_later(call, error) : bus_reply_run(call, process, true);
 
         if (r < 0)
                 log_debug("Cannot answer Launch: %s", g_strerror(-r));
@@ -145,12 +145,12 @@ static int launch_asked(sd_bus_message *message, Bus *bus, bool with, sd_bus_err
         if (r >= 0)
                 r = read_launch(message, &request, with, &error);
         if (r < 0)
-                return bus_error_set(ret_error, &error);
+                return bus_refuse(bus, message, ret_error, &error);
         call = bus_call_new(bus, message, caller->uid);
         call->bind_to_caller = request.sandbox->bind_to_caller;
         r = launch(call, &request, &error);
         if (r < 0)
-                return bus_error_set(ret_error, &error);
+                return bus_refuse(bus, message, ret_error, &error);
         (void) g_steal_pointer(&call);
         return 1;
 }

@@ -15,7 +15,7 @@
 
 static void on_ran(void *userdata, Process *process, const Error *error) {
         g_autoptr(BusCall) call = userdata;
-        int r = error ? bus_error_reply(call->message, error) : bus_reply_run(call, process, false);
+        int r = error ? bus_refuse_later(call, error) : bus_reply_run(call, process, false);
 
         if (r < 0)
                 log_debug("Cannot answer Run: %s", g_strerror(-r));
@@ -43,7 +43,7 @@ static int method_run(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bu
                 r = sandbox_run(sandbox, request.run, on_ran, call, &error);
         }
         if (r < 0)
-                return bus_error_set(ret_error, &error);
+                return bus_refuse(bus, message, ret_error, &error);
         (void) g_steal_pointer(&call);
         return 1;
 }
@@ -66,7 +66,7 @@ static int method_change(sd_bus_message *message, Bus *bus, Sandbox *sandbox, Sa
                 r = sandbox_change(sandbox, verb, caller, names, bus_call_finish, call, &error);
         }
         if (r < 0)
-                return bus_error_set(ret_error, &error);
+                return bus_refuse(bus, message, ret_error, &error);
         (void) g_steal_pointer(&call);
         return 1;
 }

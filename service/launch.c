@@ -39,7 +39,7 @@ static void on_launch_ran(void *userdata, Process *process, const Error *error) 
         g_auto(Error) failure = ERROR_NULL;
 
         if (error)
-                sandbox_copy_error(&failure, error);
+                (void) error_copy(&failure, error);
         else if (launch->cancelled)
                 (void) error_setf(&failure, ERROR_BAD_STATE, "The launch was cancelled");
         if (failure.message) {

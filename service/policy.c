@@ -67,23 +67,39 @@ int policy_check_caller(const Settings *settings, const Caller *caller, Error *e
 
 /* ---- what may be asked for ---- */
 
+/* The answer was no. Where no section says anything, somebody else may decide, or has. */
+static bool caller_may_after_all(const Caller *caller, PolicyAnswer answer, bool is_listed, const char *about,
+                                 const char *what) {
+        bool is_open = answer == POLICY_SILENT && !is_listed;
+
+        caller_note_question(caller, NULL, NULL);
+        if (is_open && caller_is_allowed(caller, about, what))
+                return true;
+        if (is_open)
+                caller_note_question(caller, about, what);
+        return false;
+}
+
 int policy_check_template(const Settings *settings, const Caller *caller, const char *name, Error *error) {
-        PolicyAnswer answer = sections_answer(settings, caller, get_templates, name, NULL);
+        bool is_listed = false;
+        PolicyAnswer answer = sections_answer(settings, caller, get_templates, name, &is_listed);
 
         if (answer == POLICY_SILENT && strcmp(name, settings->default_template) == 0)
                 answer = POLICY_ALLOWS;
-        if (caller_is_root(caller) || answer == POLICY_ALLOWS)
+        if (caller_is_root(caller) || answer == POLICY_ALLOWS ||
+            caller_may_after_all(caller, answer, is_listed, "template", name))
                 return 0;
         return error_setf(error, ERROR_ACCESS_DENIED, "User %u may not use the template '%.64s'",
                           (unsigned) caller->uid, name);
 }
 
 /* A user inside has several names; who is denied under one of them is not allowed under another. */
-static PolicyAnswer run_answer(const Settings *settings, const Caller *caller, uint32_t uid, uint32_t gid,
-                               bool is_app) {
+static bool run_is_allowed(const Settings *settings, const Caller *caller, uint32_t uid, uint32_t gid,
+                           bool is_app) {
+        bool is_listed = false;
         g_autofree char *pair = g_strdup_printf("%u:%u", uid, gid);
         g_autofree char *number = g_strdup_printf("%u", uid);
-        PolicyAnswer answer = sections_answer(settings, caller, get_inside_users, pair, NULL);
+        PolicyAnswer answer = sections_answer(settings, caller, get_inside_users, pair, &is_listed);
 
         if (uid == gid)
                 answer = MAX(answer, sections_answer(settings, caller, get_inside_users, number, NULL));
@@ -91,7 +107,9 @@ static PolicyAnswer run_answer(const Settings *settings, const Caller *caller, u
                 answer = MAX(answer, sections_answer(settings, caller, get_inside_users, "root", NULL));
         if (is_app)
                 answer = MAX(answer, sections_answer(settings, caller, get_inside_users, "app", NULL));
-        return answer == POLICY_SILENT && is_app ? POLICY_ALLOWS : answer;
+        if (answer == POLICY_ALLOWS || (answer == POLICY_SILENT && is_app))
+                return true;
+        return caller_may_after_all(caller, answer, is_listed, "inside-user", pair);
 }
 
 int policy_check_run(const Settings *settings, const Caller *caller, const ShimRun *run, const Spec *spec,
@@ -101,8 +119,7 @@ int policy_check_run(const Settings *settings, const Caller *caller, const ShimR
 
         if (caller_is_root(caller))
                 return 0;
-        if (run_answer(settings, caller, uid, gid, uid == spec->app_uid && gid == spec->app_gid) !=
-            POLICY_ALLOWS)
+        if (!run_is_allowed(settings, caller, uid, gid, uid == spec->app_uid && gid == spec->app_gid))
                 return error_setf(error, ERROR_ACCESS_DENIED,
                                   "User %u may not run programs as user %u, group %u inside",
                                   (unsigned) caller->uid, uid, gid);
@@ -110,8 +127,8 @@ int policy_check_run(const Settings *settings, const Caller *caller, const ShimR
                 uint32_t group = run->groups[i];
 
                 /* As if the program had it as its first one. */
-                if (run_answer(settings, caller, uid, group,
-                               uid == spec->app_uid && group == spec->app_gid) != POLICY_ALLOWS)
+                if (!run_is_allowed(settings, caller, uid, group,
+                                    uid == spec->app_uid && group == spec->app_gid))
                         return error_setf(error, ERROR_ACCESS_DENIED,
                                           "User %u may not give programs of user %u inside the group %u",
                                           (unsigned) caller->uid, uid, group);
@@ -127,7 +144,8 @@ static bool capability_is_allowed(const Settings *settings, const Caller *caller
 
         if (answer == POLICY_SILENT && !is_listed && strcmp(capability_get_risk(capability), "high") != 0)
                 answer = POLICY_ALLOWS;
-        return answer == POLICY_ALLOWS;
+        return answer == POLICY_ALLOWS ||
+               caller_may_after_all(caller, answer, is_listed, "capability", capability_get_name(capability));
 }
 
 int policy_check_capabilities(const Settings *settings, const Caller *caller, const GPtrArray *capabilities,

@@ -8,7 +8,8 @@
  * the caller's groups, all of them together: what one allows is allowed, unless one denies it. Where none of
  * them says anything of a kind of things, and for whom no section names, the default template, the template's
  * own user and all capabilities but those of risk "high" may be asked for, and no folder of the host.
- * Capabilities that every sandbox has by default are never refused.
+ * Capabilities that every sandbox has by default are never refused. What is refused because no section says anything
+ * of its kind is noted as a question of the caller (service/caller.h), but for folders.
  */
 #include <glib.h>
 #include <sys/types.h>

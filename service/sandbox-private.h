@@ -53,9 +53,6 @@ void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec)
 int sandbox_check_state(const Sandbox *sandbox, SandboxState wanted, Error *error);
 void sandbox_set_state(Sandbox *sandbox, SandboxState state, const char *reason);
 
-/* @from outlives its callback in @to, which is empty. */
-void sandbox_copy_error(Error *to, const Error *from);
-
 /* sandbox-change.c: those that wait are answered; the one with the shim is answered by the shim. */
 void sandbox_fail_changes(Sandbox *sandbox);
 bool sandbox_is_freezing(const Sandbox *sandbox); /* a freeze or thaw is under way */

@@ -109,13 +109,6 @@ void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec)
         shim_timings_add(sandbox->timings, step, usec);
 }
 
-void sandbox_copy_error(Error *to, const Error *from) {
-        int r = error_setf(to, from->code, "%s", from->message);
-
-        (void) error_set_place(to, r, from->file, from->line, from->column, from->path);
-        to->errnum = from->errnum;
-}
-
 /* ---- start ---- */
 
 static void sandbox_fail_start(Sandbox *sandbox, const Error *error) {
@@ -239,7 +232,7 @@ static void on_gone(void *userdata, const Error *reason) {
         Sandbox *sandbox = userdata;
 
         if (sandbox->state == SANDBOX_CREATING)
-                sandbox_copy_error(&sandbox->failure, reason);
+                (void) error_copy(&sandbox->failure, reason);
         else
                 report_sandbox_failed(sandbox->spec->name, reason);
         sandbox_set_state(sandbox, SANDBOX_FAILED, reason->message);

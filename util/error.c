@@ -159,6 +159,17 @@ int error_move(Error *to, Error *from) {
         return r;
 }
 
+int error_copy(Error *to, const Error *from) {
+        if (to) {
+                g_assert(!to->message);
+                *to = *from;
+                to->message = g_strdup(from->message);
+                to->file = g_strdup(from->file);
+                to->path = g_strdup(from->path);
+        }
+        return error_get_errno(from);
+}
+
 char *error_format(const Error *error) {
         GString *line = g_string_new(NULL);
 

@@ -74,6 +74,9 @@ int error_take_gerror(Error *error, ErrorCode code, GError **gerror);
 /* Moves *from into @to and clears *from; @to may be NULL. Returns the negative errno of the error. */
 int error_move(Error *to, Error *from);
 
+/* Copies *from into the empty @to (may be NULL). Returns the negative errno of the error. */
+int error_copy(Error *to, const Error *from);
+
 /* The error as one line for people: "file:line:column: path: message", as much of it as is known.
  * Caller frees. */
 char *error_format(const Error *error);

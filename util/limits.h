@@ -65,6 +65,8 @@
 #define TERMINALS_MAX      256          /* of one user's programs; each holds two descriptors of the service */
 #define SHIM_QUEUE_MAX     256          /* messages that one shim has not taken yet */
 #define BUS_ERROR_MAX      8192         /* bytes of an error on the bus; it may quote a path or an argument */
+#define POLKIT_CALLS_MAX     16 /* of one connection that wait for polkit */
+#define POLKIT_QUESTIONS_MAX 64 /* about one call */
 #define CALLS_PARKED_MAX   512          /* of one caller whose user id the bus has not told yet */
 
 /* What an app was refused while it ran */
@@ -116,3 +118,5 @@
 #define START_TIMEOUT_USEC   (8 * 1000 * 1000ULL)  /* shim, container and init up to "ready"; needs 10 ms */
 #define STOP_TIMEOUT_USEC    (2 * 1000 * 1000ULL)  /* halt signal to SIGKILL, unless the template says otherwise */
 #define REQUEST_TIMEOUT_USEC (25 * 1000 * 1000ULL) /* service waits for a shim: what D-Bus clients wait */
+#define POLKIT_TIMEOUT_USEC  (5 * 1000 * 1000ULL)   /* it decides by itself */
+#define POLKIT_DIALOGUE_USEC (120 * 1000 * 1000ULL) /* somebody has to type */
