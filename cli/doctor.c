@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "cli/bus.h"
+#include "cli/doctor-private.h"
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -32,25 +33,17 @@
 #include "util/cleanup.h"
 #include "util/netlink.h"
 
-typedef enum Fitness {
-        FITNESS_OK,
-        FITNESS_LIMITED, /* sandboxes run, something of them does not */
-        FITNESS_MISSING, /* no sandbox runs */
-        _FITNESS_MAX,
-} Fitness;
-
 static const char *const fitness_names[_FITNESS_MAX] = { "ok", "limited", "missing" };
 
-typedef struct Doctor {
+struct Doctor {
         Cli *cli;
         const Places *places;
         json_t *checks; /* of {name, result, text, advice} */
         Table *table;
         Fitness worst;
-} Doctor;
+};
 
-/* @advice: how to get what is missing; NULL = nothing to do. Takes @text. */
-static void tell(Doctor *doctor, const char *name, Fitness fitness, char *text, const char *advice) {
+void doctor_tell(Doctor *doctor, const char *name, Fitness fitness, char *text, const char *advice) {
         if (fitness == FITNESS_OK)
                 advice = NULL;
         doctor->worst = MAX(doctor->worst, fitness);
@@ -59,6 +52,10 @@ static void tell(Doctor *doctor, const char *name, Fitness fitness, char *text, 
                                         fitness_names[fitness], "text", text, "advice", advice));
         table_add(doctor->table, (const char *const[]){ name, fitness_names[fitness], text });
         g_free(text);
+}
+
+const Places *doctor_get_places(const Doctor *doctor) {
+        return doctor->places;
 }
 
 static bool file_has_word(const char *path, const char *word) {
@@ -71,7 +68,8 @@ static bool file_has_word(const char *path, const char *word) {
         return g_strv_contains((const char *const *) words, word);
 }
 
-/* Loaded, built in, or there to be loaded: modules.builtin(5) and modules.dep(5) list "kernel/.../NAME.ko". */
+/* Loaded, built in, or there to be loaded: modules.builtin(5) and modules.dep(5) list "kernel/.../NAME.ko".
+ */
 static bool module_is_there(const char *name) {
         static const char *const lists[] = { "modules.builtin", "modules.dep" };
         g_autofree char *loaded = g_strdup_printf("/sys/module/%s", name),
@@ -100,14 +98,12 @@ static void check_kernel(Doctor *doctor) {
 
         (void) uname(&host);
         (void) sscanf(host.release, "%u.%u", &major, &minor);
-        tell(doctor, "kernel", major > 5 || (major == 5 && minor >= 12) ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup_printf("Linux %s", host.release),
-             "files are shown through idmapped mounts from 5.12 on");
+        doctor_tell(doctor, "kernel", major > 5 || (major == 5 && minor >= 12) ? FITNESS_OK : FITNESS_LIMITED,
+                    g_strdup_printf("Linux %s", host.release),
+                    "files are shown through idmapped mounts from 5.12 on");
 }
 
-/* Does what @attempt does (0, or an errno) in namespaces of its own: a process in them cannot come back, and
- * what it makes there goes with them. */
-static int try_inside(int flags, int (*attempt)(void)) {
+int doctor_try_inside(int flags, int (*attempt)(void)) {
         int status;
         pid_t pid = fork();
 
@@ -122,41 +118,29 @@ static int try_inside(int flags, int (*attempt)(void)) {
 }
 
 static void check_namespaces(Doctor *doctor) {
-        int r = try_inside(CLONE_NEWUSER, NULL);
+        int r = doctor_try_inside(CLONE_NEWUSER, NULL);
 
-        tell(doctor, "user namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
-             r < 0 ? g_strdup_printf("cannot be made: %s", g_strerror(-r)) : g_strdup("can be made"),
-             "CONFIG_USER_NS=y, and user.max_user_namespaces and kernel.unprivileged_userns_clone above 0 "
-             "(sysctl)");
-        r = try_inside(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-                               CLONE_NEWUTS | CLONE_NEWCGROUP,
-                       NULL);
-        tell(doctor, "other namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
-             r < 0 ? g_strdup_printf("mount, pid, network, ipc, uts and cgroup together: %s", g_strerror(-r))
-                   : g_strdup("mount, pid, network, ipc, uts, cgroup"),
-             "CONFIG_NAMESPACES=y with all below it");
+        doctor_tell(
+                doctor, "user namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
+                r < 0 ? g_strdup_printf("cannot be made: %s", g_strerror(-r)) : g_strdup("can be made"),
+                "CONFIG_USER_NS=y, and user.max_user_namespaces and kernel.unprivileged_userns_clone above 0 "
+                "(sysctl)");
+        r = doctor_try_inside(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                                      CLONE_NEWUTS | CLONE_NEWCGROUP,
+                              NULL);
+        doctor_tell(doctor, "other namespaces", r < 0 ? FITNESS_MISSING : FITNESS_OK,
+                    r < 0 ? g_strdup_printf("mount, pid, network, ipc, uts and cgroup together: %s",
+                                            g_strerror(-r))
+                          : g_strdup("mount, pid, network, ipc, uts, cgroup"),
+                    "CONFIG_NAMESPACES=y with all below it");
 }
 
 static void check_mounts(Doctor *doctor) {
         bool has_overlay = file_has_word("/proc/filesystems", "overlay") || module_is_there("overlay");
 
-        /* mount_setattr(2) came with idmapped mounts; a descriptor that is none is not looked at without it.
-         */
-        (void) syscall(SYS_mount_setattr, -1, "", 0, NULL, 0);
-        tell(doctor, "idmapped mounts", errno == ENOSYS ? FITNESS_LIMITED : FITNESS_OK,
-             g_strdup(errno == ENOSYS ? "mount_setattr(2) is unknown" : "mount_setattr(2) is there"),
-             "a kernel from 5.12 on; without it granted files belong to nobody inside");
-        tell(doctor, "overlayfs", has_overlay ? FITNESS_OK : FITNESS_MISSING,
-             g_strdup(has_overlay ? "is there" : "is neither in the kernel nor a module of it"),
-             "CONFIG_OVERLAY_FS, and the package with the modules of the kernel that runs");
-}
-
-static void check_seccomp(Doctor *doctor) {
-        bool has = access("/proc/sys/kernel/seccomp/actions_avail", F_OK) == 0;
-
-        tell(doctor, "seccomp", has ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup(has ? "is there" : "is not in the kernel"),
-             "CONFIG_SECCOMP_FILTER=y; without it no system call is refused");
+        doctor_tell(doctor, "overlayfs", has_overlay ? FITNESS_OK : FITNESS_MISSING,
+                    g_strdup(has_overlay ? "is there" : "is neither in the kernel nor a module of it"),
+                    "CONFIG_OVERLAY_FS, and the package with the modules of the kernel that runs");
 }
 
 static void check_cgroups(Doctor *doctor) {
@@ -166,18 +150,19 @@ static void check_cgroups(Doctor *doctor) {
         g_autoptr(GString) missing = g_string_new(NULL);
 
         if (cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &host, &error) < 0) {
-                tell(doctor, "control groups", FITNESS_MISSING, g_strdup(error.message),
-                     "mount them: systemd does, elsewhere the package cgroupfs-mount");
+                doctor_tell(doctor, "control groups", FITNESS_MISSING, g_strdup(error.message),
+                            "mount them: systemd does, elsewhere the package cgroupfs-mount");
                 return;
         }
         for (size_t i = 0; i < G_N_ELEMENTS(needed); i++)
                 if (!cgroup_host_has_controller(host, needed[i]))
                         g_string_append_printf(missing, " %s", needed[i]);
-        tell(doctor, "control groups", missing->len > 0 ? FITNESS_MISSING : FITNESS_OK,
-             g_strdup_printf("layout %s%s%s", cgroup_layout_to_string(cgroup_host_get_layout(host)),
-                             missing->len > 0 ? ", without" : ", memory and pids are there", missing->str),
-             "CONFIG_MEMCG=y, CONFIG_CGROUP_PIDS=y; some boards need cgroup_enable=memory on the kernel's "
-             "command line");
+        doctor_tell(
+                doctor, "control groups", missing->len > 0 ? FITNESS_MISSING : FITNESS_OK,
+                g_strdup_printf("layout %s%s%s", cgroup_layout_to_string(cgroup_host_get_layout(host)),
+                                missing->len > 0 ? ", without" : ", memory and pids are there", missing->str),
+                "CONFIG_MEMCG=y, CONFIG_CGROUP_PIDS=y; some boards need cgroup_enable=memory on the kernel's "
+                "command line");
 }
 
 /* ---- the network: tried in a namespace of its own, since what is built in has no other trace ---- */
@@ -224,19 +209,19 @@ static int ask_nftables(void) {
 
 static void check_network(Doctor *doctor) {
         int flags = CLONE_NEWUSER | CLONE_NEWNET;
-        bool has_links = try_inside(flags, make_links) == 0;
-        bool has_iptables = try_inside(flags, ask_iptables) == 0;
-        bool has_nftables = try_inside(flags, ask_nftables) == 0;
+        bool has_links = doctor_try_inside(flags, make_links) == 0;
+        bool has_iptables = doctor_try_inside(flags, ask_iptables) == 0;
+        bool has_nftables = doctor_try_inside(flags, ask_nftables) == 0;
 
-        tell(doctor, "network links", has_links ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup(has_links ? "veth and bridge can be made" : "veth or bridge cannot be made"),
-             "CONFIG_VETH, CONFIG_BRIDGE; without them no sandbox has a network");
-        tell(doctor, "firewall", has_iptables || has_nftables ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup(has_iptables && has_nftables ? "iptables and nftables"
-                      : has_iptables               ? "iptables"
-                      : has_nftables               ? "nftables"
-                                                   : "neither iptables nor nftables in the kernel"),
-             "CONFIG_IP_NF_IPTABLES or CONFIG_NF_TABLES; without them no sandbox has a network");
+        doctor_tell(doctor, "network links", has_links ? FITNESS_OK : FITNESS_LIMITED,
+                    g_strdup(has_links ? "veth and bridge can be made" : "veth or bridge cannot be made"),
+                    "CONFIG_VETH, CONFIG_BRIDGE; without them no sandbox has a network");
+        doctor_tell(doctor, "firewall", has_iptables || has_nftables ? FITNESS_OK : FITNESS_LIMITED,
+                    g_strdup(has_iptables && has_nftables ? "iptables and nftables"
+                             : has_iptables               ? "iptables"
+                             : has_nftables               ? "nftables"
+                                                          : "neither iptables nor nftables in the kernel"),
+                    "CONFIG_IP_NF_IPTABLES or CONFIG_NF_TABLES; without them no sandbox has a network");
 }
 
 /* ---- what is installed ---- */
@@ -247,10 +232,10 @@ static void check_liblxc(Doctor *doctor) {
 
         if (library)
                 *(void **) &get_version = dlsym(library, "lxc_get_version");
-        tell(doctor, "liblxc", get_version ? FITNESS_OK : FITNESS_MISSING,
-             get_version ? g_strdup_printf("version %s", get_version())
-                         : g_strdup("liblxc.so.1 cannot be loaded"),
-             "Debian: apt-get install liblxc1");
+        doctor_tell(doctor, "liblxc", get_version ? FITNESS_OK : FITNESS_MISSING,
+                    get_version ? g_strdup_printf("version %s", get_version())
+                                : g_strdup("liblxc.so.1 cannot be loaded"),
+                    "Debian: apt-get install liblxc1");
         if (library)
                 (void) dlclose(library);
 }
@@ -265,18 +250,19 @@ static void check_helpers(Doctor *doctor) {
                 if (access(path, X_OK) < 0)
                         g_string_append_printf(missing, " %s", path);
         }
-        tell(doctor, "helpers", missing->len > 0 ? FITNESS_MISSING : FITNESS_OK,
-             missing->len > 0 ? g_strdup_printf("not there or not to be executed:%s", missing->str)
-                              : g_strdup_printf("in %s", doctor->places->helper_folder),
-             "install the package bulkhead again");
+        doctor_tell(doctor, "helpers", missing->len > 0 ? FITNESS_MISSING : FITNESS_OK,
+                    missing->len > 0 ? g_strdup_printf("not there or not to be executed:%s", missing->str)
+                                     : g_strdup_printf("in %s", doctor->places->helper_folder),
+                    "install the package bulkhead again");
 }
 
 static void check_group(Doctor *doctor) {
         bool has = getgrnam("bulkhead") != NULL;
 
-        tell(doctor, "group", has ? FITNESS_OK : FITNESS_LIMITED,
-             g_strdup(has ? "bulkhead is there" : "there is no group 'bulkhead'"),
-             "systemd-sysusers, or groupadd --system bulkhead; without it only root may call the service");
+        doctor_tell(
+                doctor, "group", has ? FITNESS_OK : FITNESS_LIMITED,
+                g_strdup(has ? "bulkhead is there" : "there is no group 'bulkhead'"),
+                "systemd-sysusers, or groupadd --system bulkhead; without it only root may call the service");
 }
 
 /* ---- the service ---- */
@@ -299,18 +285,18 @@ static void check_service(Doctor *doctor) {
         if (!bus_has_service(doctor->cli)) {
                 bool can_start = doctor->cli->service && service_is_activatable(doctor->cli);
 
-                tell(doctor, "service", can_start ? FITNESS_OK : FITNESS_LIMITED,
-                     g_strdup_printf("does not run on the bus '%s'%s", doctor->cli->address,
-                                     can_start ? ", and is started when it is called" : ""),
-                     "systemctl start bulkhead; or say with --bus where it is");
+                doctor_tell(doctor, "service", can_start ? FITNESS_OK : FITNESS_LIMITED,
+                            g_strdup_printf("does not run on the bus '%s'%s", doctor->cli->address,
+                                            can_start ? ", and is started when it is called" : ""),
+                            "systemctl start bulkhead; or say with --bus where it is");
                 return;
         }
         if (sd_bus_get_property_string(bulkhead_get_bus(doctor->cli->service), BUS_NAME, BUS_PATH,
                                        BUS_MANAGER_INTERFACE, "Version", NULL, &text) < 0)
-                tell(doctor, "service", FITNESS_LIMITED, g_strdup("runs, and does not answer you"),
-                     "be root or a member of group 'bulkhead'");
+                doctor_tell(doctor, "service", FITNESS_LIMITED, g_strdup("runs, and does not answer you"),
+                            "be root or a member of group 'bulkhead'");
         else
-                tell(doctor, "service", FITNESS_OK, g_strdup_printf("version %s answers", text), NULL);
+                doctor_tell(doctor, "service", FITNESS_OK, g_strdup_printf("version %s answers", text), NULL);
         free(text);
 }
 
@@ -335,7 +321,7 @@ static void print_advice(const json_t *checks) {
 
 static int doctor_look(Cli *cli, const Places *places) {
         static void (*const checks[])(Doctor *) = {
-                check_kernel,  check_namespaces, check_mounts,  check_seccomp, check_cgroups,
+                check_kernel,  check_namespaces, check_mounts,  check_cgroups, doctor_check_walls,
                 check_network, check_liblxc,     check_helpers, check_group,   check_service,
         };
         static const char *const titles[] = { "CHECK", "RESULT", "FOUND", NULL };

@@ -7,6 +7,6 @@
 #include "cli/cli.h"
 #include "util/places.h"
 
-/* Compares host state with records; prints. With @fix it removes what nobody owns, and says each thing. Returns
- * EXIT_SUCCESS, or EXIT_FAILURE for a leak that is left, or a failure. */
+/* Compares host state with records; prints. With @fix it removes what nobody owns, and says each thing.
+ * Returns EXIT_SUCCESS, or EXIT_FAILURE for a leak that is left, or a failure. */
 int doctor_find_leaks(Cli *cli, const Places *places, bool fix);
