@@ -168,10 +168,11 @@ static void check_cgroups(Doctor *doctor) {
 /* ---- the network: tried in a namespace of its own, since what is built in has no other trace ---- */
 
 static int make_links(void) {
+        const NetlinkVeth veth = { .name = "veth0", .peer_name = "veth1", .peer_netns_fd = -EBADF };
         g_autoptr(Netlink) netlink = NULL;
 
         return netlink_new(&netlink, NULL) < 0 || netlink_bridge_create(netlink, "bridge0", NULL) < 0 ||
-                               netlink_veth_create(netlink, "veth0", 0, "veth1", -EBADF, NULL) < 0
+                               netlink_veth_create(netlink, &veth, NULL) < 0
                        ? EOPNOTSUPP
                        : 0;
 }

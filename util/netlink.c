@@ -2,7 +2,10 @@
 #include "util/netlink.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_bridge.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -130,15 +133,43 @@ static const char *find_words(const struct nlmsghdr *header) {
         return NULL;
 }
 
+/* What is asked about a link. */
+typedef struct LinkAnswer {
+        unsigned index; /* 0 = none was found */
+        bool is_bridge;
+} LinkAnswer;
+
+static const struct rtattr *find_attribute(const void *attributes, size_t size, uint16_t type) {
+        int left = (int) size;
+
+        for (const struct rtattr *attribute = attributes; RTA_OK(attribute, left);
+             attribute = RTA_NEXT(attribute, left))
+                if ((attribute->rta_type & NLA_TYPE_MASK) == type)
+                        return attribute;
+        return NULL;
+}
+
+static void read_link(const struct nlmsghdr *header, LinkAnswer *ret) {
+        static const char bridge[] = "bridge";
+        const struct ifinfomsg *body = NLMSG_DATA(header);
+        const struct rtattr *info = find_attribute(IFLA_RTA(body), IFLA_PAYLOAD(header), IFLA_LINKINFO);
+        const struct rtattr *kind =
+                info ? find_attribute(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_KIND) : NULL;
+
+        ret->index = (unsigned) body->ifi_index;
+        ret->is_bridge = kind && RTA_PAYLOAD(kind) >= sizeof(bridge) - 1 &&
+                         memcmp(RTA_DATA(kind), bridge, sizeof(bridge) - 1) == 0;
+}
+
 /* What the kernel said about @serial: 1 if the answer is done with, 0 if more is to come. A refusal is given
  * as
  * @what with the kernel's reason. */
-static int take_answer(const struct nlmsghdr *header, unsigned *ret_index, const char *what, Error *error) {
+static int take_answer(const struct nlmsghdr *header, LinkAnswer *ret_link, const char *what, Error *error) {
         const struct nlmsgerr *ack = NLMSG_DATA(header);
 
-        if (header->nlmsg_type == RTM_NEWLINK && ret_index &&
+        if (header->nlmsg_type == RTM_NEWLINK && ret_link &&
             header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg))) {
-                *ret_index = (unsigned) ((const struct ifinfomsg *) NLMSG_DATA(header))->ifi_index;
+                read_link(header, ret_link);
                 return 0;
         }
         if (header->nlmsg_type != NLMSG_ERROR)
@@ -155,7 +186,7 @@ static int take_answer(const struct nlmsghdr *header, unsigned *ret_index, const
 }
 
 /* Sends the request and waits for its acknowledgement; @what is the sentence for a failure. */
-static int call(Netlink *netlink, Request *request, unsigned *ret_index, const char *what, Error *error) {
+static int call(Netlink *netlink, Request *request, LinkAnswer *ret_link, const char *what, Error *error) {
         g_autofree uint8_t *answer = g_malloc(ANSWER_MAX);
         struct sockaddr_nl sender;
 
@@ -187,11 +218,15 @@ static int call(Netlink *netlink, Request *request, unsigned *ret_index, const c
                      header = NLMSG_NEXT(header, left)) {
                         if (header->nlmsg_seq != netlink->serial)
                                 continue;
-                        r = take_answer(header, ret_index, what, error);
+                        r = take_answer(header, ret_link, what, error);
                         if (r != 0)
                                 return r < 0 ? r : 0;
                 }
         }
+}
+
+bool netlink_has_ipv6(void) {
+        return access("/proc/sys/net/ipv6", F_OK) == 0;
 }
 
 /* ---- links ---- */
@@ -203,10 +238,10 @@ static int check_name(const char *name, Error *error) {
                           IFNAMSIZ - 1);
 }
 
-int netlink_link_find(Netlink *netlink, const char *name, unsigned *ret_index, Error *error) {
+static int find_link(Netlink *netlink, const char *name, LinkAnswer *ret, Error *error) {
         const struct ifinfomsg body = { .ifi_family = AF_UNSPEC };
         g_autofree char *what = g_strdup_printf("Cannot find the link '%s'", name);
-        unsigned index = 0;
+        LinkAnswer answer = { 0 };
         Request request;
         int r;
 
@@ -215,12 +250,37 @@ int netlink_link_find(Netlink *netlink, const char *name, unsigned *ret_index, E
                 return r;
         request_init(&request, RTM_GETLINK, 0, &body, sizeof(body));
         request_put_string(&request, IFLA_IFNAME, name);
-        r = call(netlink, &request, &index, what, error);
+        r = call(netlink, &request, &answer, what, error);
         if (r < 0)
                 return r;
-        if (index == 0)
+        if (answer.index == 0)
                 return error_set_errnof(error, ENODEV, "%s", what);
-        *ret_index = index;
+        *ret = answer;
+        return 0;
+}
+
+int netlink_link_find(Netlink *netlink, const char *name, unsigned *ret_index, Error *error) {
+        LinkAnswer answer;
+        int r;
+
+        r = find_link(netlink, name, &answer, error);
+        if (r < 0)
+                return r;
+        *ret_index = answer.index;
+        return 0;
+}
+
+int netlink_bridge_find(Netlink *netlink, const char *name, unsigned *ret_index, Error *error) {
+        LinkAnswer answer;
+        int r;
+
+        r = find_link(netlink, name, &answer, error);
+        if (r < 0)
+                return r;
+        if (!answer.is_bridge)
+                return error_setf(error, ERROR_INVALID_ARGS, "Link '%s' is no bridge, and a bridge was expected",
+                                  name);
+        *ret_index = answer.index;
         return 0;
 }
 
@@ -246,36 +306,94 @@ int netlink_link_set_master(Netlink *netlink, unsigned index, unsigned master_in
         return call(netlink, &request, NULL, what, error);
 }
 
-int netlink_veth_create(Netlink *netlink, const char *name, unsigned master_index, const char *peer_name,
-                        int peer_netns_fd, Error *error) {
+static void put_veth_peer(Request *request, const NetlinkVeth *veth) {
         const struct ifinfomsg body = { .ifi_family = AF_UNSPEC };
-        g_autofree char *what = g_strdup_printf("Cannot make the links '%s' and '%s'", name, peer_name);
-        struct rtattr *info, *veth, *peer;
+        /* the peer's attribute begins with an ifinfomsg of its own */
+        struct rtattr *peer = request_put(request, VETH_INFO_PEER, &body, sizeof(body));
+
+        request_put_string(request, IFLA_IFNAME, veth->peer_name);
+        if (veth->peer_netns_fd >= 0)
+                request_put_u32(request, IFLA_NET_NS_FD, (uint32_t) veth->peer_netns_fd);
+        if (veth->peer_address)
+                (void) request_put(request, IFLA_ADDRESS, veth->peer_address, ETH_ALEN);
+        if (veth->mtu != 0)
+                request_put_u32(request, IFLA_MTU, veth->mtu);
+        request_end(request, peer);
+}
+
+int netlink_veth_create(Netlink *netlink, const NetlinkVeth *veth, Error *error) {
+        const struct ifinfomsg body = { .ifi_family = AF_UNSPEC };
+        g_autofree char *what = g_strdup_printf("Cannot make the links '%s' and '%s'", veth->name,
+                                                veth->peer_name);
+        struct rtattr *info, *data;
         Request request;
         int r;
 
-        r = check_name(name, error);
+        r = check_name(veth->name, error);
         if (r >= 0)
-                r = check_name(peer_name, error);
+                r = check_name(veth->peer_name, error);
         if (r < 0)
                 return r;
         request_init(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &body, sizeof(body));
-        request_put_string(&request, IFLA_IFNAME, name);
-        if (master_index != 0)
-                request_put_u32(&request, IFLA_MASTER, master_index);
+        request_put_string(&request, IFLA_IFNAME, veth->name);
+        if (veth->master_index != 0)
+                request_put_u32(&request, IFLA_MASTER, veth->master_index);
+        if (veth->mtu != 0)
+                request_put_u32(&request, IFLA_MTU, veth->mtu);
         info = request_begin(&request, IFLA_LINKINFO);
         request_put_string(&request, IFLA_INFO_KIND, "veth");
-        veth = request_begin(&request, IFLA_INFO_DATA);
-        /* the peer's attribute begins with an ifinfomsg of its own */
-        peer = request_put(&request, VETH_INFO_PEER, &body, sizeof(body));
-        request_put_string(&request, IFLA_IFNAME, peer_name);
-        if (peer_netns_fd >= 0)
-                request_put_u32(&request, IFLA_NET_NS_FD, (uint32_t) peer_netns_fd);
-        request_end(&request, peer);
-        request_end(&request, veth);
+        data = request_begin(&request, IFLA_INFO_DATA);
+        put_veth_peer(&request, veth);
+        request_end(&request, data);
         request_end(&request, info);
         return call(netlink, &request, NULL, what, error);
 }
+
+/* ---- ports of a bridge ---- */
+
+int netlink_port_set_flags(Netlink *netlink, unsigned index, NetlinkPortFlags flags, Error *error) {
+        static const struct {
+                NetlinkPortFlags flag;
+                uint16_t attribute;
+                bool when_set; /* what the attribute is with the flag */
+        } table[] = {
+                { NETLINK_PORT_ISOLATED, IFLA_BRPORT_ISOLATED, true },
+                { NETLINK_PORT_LOCKED, IFLA_BRPORT_LOCKED, true },
+                { NETLINK_PORT_NO_LEARNING, IFLA_BRPORT_LEARNING, false },
+                { NETLINK_PORT_NO_FLOOD, IFLA_BRPORT_UNICAST_FLOOD, false },
+                { NETLINK_PORT_NO_BPDU, IFLA_BRPORT_GUARD, true },
+        };
+        const struct ifinfomsg body = { .ifi_family = AF_BRIDGE, .ifi_index = (int) index };
+        g_autofree char *what = g_strdup_printf("Cannot set up port %u of a bridge", index);
+        struct rtattr *port;
+        Request request;
+
+        request_init(&request, RTM_SETLINK, 0, &body, sizeof(body));
+        port = request_begin(&request, IFLA_PROTINFO | NLA_F_NESTED);
+        for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+                uint8_t value = !!(flags & table[i].flag) == table[i].when_set;
+
+                (void) request_put(&request, table[i].attribute, &value, sizeof(value));
+        }
+        request_end(&request, port);
+        return call(netlink, &request, NULL, what, error);
+}
+
+int netlink_port_add_station(Netlink *netlink, unsigned index, const uint8_t *address, Error *error) {
+        /* NUD_NOARP: stays, and is at that port; NUD_PERMANENT would be the bridge's own */
+        const struct ndmsg body = { .ndm_family = AF_BRIDGE,
+                                    .ndm_ifindex = (int) index,
+                                    .ndm_state = NUD_NOARP,
+                                    .ndm_flags = NTF_MASTER };
+        g_autofree char *what = g_strdup_printf("Cannot add a station to port %u of a bridge", index);
+        Request request;
+
+        request_init(&request, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof(body));
+        (void) request_put(&request, NDA_LLADDR, address, ETH_ALEN);
+        return call(netlink, &request, NULL, what, error);
+}
+
+/* ---- bridges ---- */
 
 int netlink_bridge_create(Netlink *netlink, const char *name, Error *error) {
         const struct ifinfomsg body = { .ifi_family = AF_UNSPEC };

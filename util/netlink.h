@@ -22,6 +22,9 @@ int netlink_new(Netlink **ret, Error *error);
 void netlink_free(Netlink *netlink);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Netlink, netlink_free)
 
+/* Does the kernel speak IPv6 at all? */
+bool netlink_has_ipv6(void);
+
 /* The index of a link, for the functions below; -ENODEV if there is none of that name. */
 int netlink_link_find(Netlink *netlink, const char *name, unsigned *ret_index, Error *error);
 
@@ -31,11 +34,36 @@ int netlink_link_set_up(Netlink *netlink, unsigned index, bool up, Error *error)
 /* Puts a link on a bridge; 0 takes it off. */
 int netlink_link_set_master(Netlink *netlink, unsigned index, unsigned master_index, Error *error);
 
-/* Makes a pair in one request: @name here, its peer @peer_name in the namespace of @peer_netns_fd (an nsfs
- * descriptor, stays the caller's; -EBADF = here too). @master_index is the bridge of the end that is here,
- * 0 = none. Both ends are down. -EEXIST if a name is taken. */
-int netlink_veth_create(Netlink *netlink, const char *name, unsigned master_index, const char *peer_name,
-                        int peer_netns_fd, Error *error);
+/* A pair of links: the end that is here, and its peer. */
+typedef struct NetlinkVeth {
+        const char *name;
+        unsigned master_index;       /* the bridge of the end that is here; 0 = none */
+        const char *peer_name;
+        int peer_netns_fd;           /* where the peer is made: an nsfs descriptor, stays the caller's; -EBADF = here */
+        const uint8_t *peer_address; /* ETHER_ADDR_LEN bytes; NULL = one that the kernel draws */
+        uint32_t mtu;                /* of both; 0 = the kernel's choice */
+} NetlinkVeth;
+
+/* Makes a pair in one request. Both ends are down. -EEXIST if a name is taken. */
+int netlink_veth_create(Netlink *netlink, const NetlinkVeth *veth, Error *error);
+
+/* Like netlink_link_find(), and ERROR_INVALID_ARGS if the link is no bridge. */
+int netlink_bridge_find(Netlink *netlink, const char *name, unsigned *ret_index, Error *error);
+
+/* Of a bridge's port, bridge(8) "bridge link set". */
+typedef enum NetlinkPortFlags {
+        NETLINK_PORT_ISOLATED = 1 << 0,   /* speaks with the bridge itself and ports that are not isolated */
+        NETLINK_PORT_LOCKED = 1 << 1,     /* only from stations that were added to it; Linux 5.16, without effect before */
+        NETLINK_PORT_NO_LEARNING = 1 << 2,
+        NETLINK_PORT_NO_FLOOD = 1 << 3,   /* gets no frames to stations that the bridge does not know */
+        NETLINK_PORT_NO_BPDU = 1 << 4,    /* takes no part in how bridges arrange themselves */
+} NetlinkPortFlags;
+
+/* Those that are not in @flags are as the kernel has them at first. */
+int netlink_port_set_flags(Netlink *netlink, unsigned index, NetlinkPortFlags flags, Error *error);
+
+/* The station @address (ETHER_ADDR_LEN bytes) is at this port of a bridge and at no other. */
+int netlink_port_add_station(Netlink *netlink, unsigned index, const uint8_t *address, Error *error);
 
 /* Makes an empty bridge, down. */
 int netlink_bridge_create(Netlink *netlink, const char *name, Error *error);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +91,21 @@ static bool has_address(int family, const char *text) {
                     family == AF_INET ? sizeof(v4) : sizeof(v6)) == 0;
 }
 
+/* sysfs shows the namespace that it was mounted in: ours is mounted anew, where nobody else sees it. */
+static int read_port(const char *name, const char *setting) {
+        char path[128], digit = 0;
+        autofd int fd = -EBADF;
+
+        (void) snprintf(path, sizeof(path), "/sys/class/net/%s/brport/%s", name, setting);
+        if (access(path, F_OK) < 0 &&
+            (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+             mount("sysfs", "/sys", "sysfs", 0, NULL) < 0))
+                _exit(SKIPPED);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        check(fd >= 0 && read(fd, &digit, 1) == 1);
+        return digit - '0';
+}
+
 /* connect(2) of a datagram socket looks up the route and sends nothing. */
 static int look_up_route(int family, const char *text) {
         struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
@@ -120,6 +136,19 @@ static unsigned find(Netlink *netlink, const char *name) {
         return index;
 }
 
+static int create_veth(Netlink *netlink, const char *name, unsigned master, const char *peer_name, int peer_fd,
+                       Error *error) {
+        static const uint8_t address[] = { 2, 0, 0, 0, 0, 5 };
+        const NetlinkVeth veth = { .name = name,
+                                   .master_index = master,
+                                   .peer_name = peer_name,
+                                   .peer_netns_fd = peer_fd,
+                                   .peer_address = address,
+                                   .mtu = 1400 };
+
+        return netlink_veth_create(netlink, &veth, error);
+}
+
 /* Makes the pair "host" and "peer", the peer in another namespace (returned), or ends the child with SKIPPED.
  */
 static int make_pair(Netlink *netlink, unsigned bridge) {
@@ -133,7 +162,7 @@ static int make_pair(Netlink *netlink, unsigned bridge) {
         check(peer_fd >= 0);
         check(setns(own_fd, CLONE_NEWNET) == 0);
         (void) fd_close(own_fd);
-        if (netlink_veth_create(netlink, "host", bridge, "peer", peer_fd, &error) < 0) {
+        if (create_veth(netlink, "host", bridge, "peer", peer_fd, &error) < 0) {
                 print_message("%s\n", error.message);
                 _exit(error.errnum == EOPNOTSUPP ? SKIPPED : 1);
         }
@@ -170,8 +199,8 @@ static void refusals(void) {
 
                 check(netlink_link_find(netlink, bad_names[i], &index, &bad) == -EINVAL);
                 check(bad.code == ERROR_INVALID_ARGS);
-                check(netlink_veth_create(netlink, bad_names[i], 0, "b", -EBADF, NULL) == -EINVAL);
-                check(netlink_veth_create(netlink, "a", 0, bad_names[i], -EBADF, NULL) == -EINVAL);
+                check(create_veth(netlink, bad_names[i], 0, "b", -EBADF, NULL) == -EINVAL);
+                check(create_veth(netlink, "a", 0, bad_names[i], -EBADF, NULL) == -EINVAL);
                 check(netlink_bridge_create(netlink, bad_names[i], NULL) == -EINVAL);
         }
         check(netlink_link_find(netlink, "nothing", &index, &missing) == -ENODEV);
@@ -209,7 +238,7 @@ static void pair(void) {
 
         check(netlink_link_find(netlink, "peer", &index, NULL) == -ENODEV);
         check(!is_up("host"));
-        check(netlink_veth_create(netlink, "host", 0, "peer2", peer_fd, &twice) == -EEXIST);
+        check(create_veth(netlink, "host", 0, "peer2", peer_fd, &twice) == -EEXIST);
         check(twice.message != NULL);
         check_done(netlink_address_add(netlink, host, AF_INET, host_v4, 24, &error));
         check(netlink_address_add(netlink, host, AF_INET, host_v4, 24, NULL) == -EEXIST);
@@ -290,6 +319,40 @@ static void test_bridge(void **state G_GNUC_UNUSED) {
         run_in_child(bridge);
 }
 
+/* A port with all that can be said of it; what is no bridge, and no port. */
+static void port(void) {
+        static const uint8_t station[] = { 2, 0, 0, 0, 0, 5 };
+        const NetlinkPortFlags all = NETLINK_PORT_ISOLATED | NETLINK_PORT_LOCKED | NETLINK_PORT_NO_LEARNING |
+                                     NETLINK_PORT_NO_FLOOD | NETLINK_PORT_NO_BPDU;
+        g_autoptr(Netlink) netlink = open_netlink();
+        g_auto(Error) no_links = ERROR_NULL, no_bridge = ERROR_NULL;
+        unsigned bridge_index = 0, index, none = 0;
+
+        if (netlink_bridge_create(netlink, "br", &no_links) < 0)
+                _exit(no_links.errnum == EOPNOTSUPP ? SKIPPED : 1);
+        check_done(netlink_bridge_find(netlink, "br", &bridge_index, &error));
+        check(bridge_index == find(netlink, "br"));
+        (void) fd_close(make_pair(netlink, bridge_index));
+        index = find(netlink, "host");
+        check_done(netlink_port_set_flags(netlink, index, all, &error));
+        check_done(netlink_port_add_station(netlink, index, station, &error));
+        check_done(netlink_port_add_station(netlink, index, station, &error));
+        check(read_port("host", "isolated") == 1 && read_port("host", "learning") == 0);
+        check(read_port("host", "unicast_flood") == 0 && read_port("host", "bpdu_guard") == 1);
+        check_done(netlink_port_set_flags(netlink, index, 0, &error));
+        check(read_port("host", "isolated") == 0 && read_port("host", "learning") == 1);
+
+        check(netlink_bridge_find(netlink, "host", &none, &no_bridge) == -EINVAL);
+        check(no_bridge.message != NULL && strstr(no_bridge.message, "'host' is no bridge") != NULL);
+        check(netlink_bridge_find(netlink, "nobody", &none, NULL) == -ENODEV);
+        check(netlink_port_set_flags(netlink, find(netlink, "lo"), all, NULL) < 0);
+        check(netlink_port_add_station(netlink, find(netlink, "lo"), station, NULL) < 0);
+}
+
+static void test_port(void **state G_GNUC_UNUSED) {
+        run_in_child(port);
+}
+
 /* A peer in our own namespace, and a namespace that is none. */
 static void same_namespace(void) {
         g_autoptr(Netlink) netlink = open_netlink();
@@ -297,10 +360,10 @@ static void same_namespace(void) {
         autofd int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         unsigned index = 0;
 
-        if (netlink_veth_create(netlink, "a", 0, "b", -EBADF, &error) < 0)
+        if (create_veth(netlink, "a", 0, "b", -EBADF, &error) < 0)
                 _exit(error.errnum == EOPNOTSUPP ? SKIPPED : 1);
         check(find(netlink, "a") != find(netlink, "b"));
-        check(netlink_veth_create(netlink, "c", 0, "d", null_fd, &no_namespace) == -EINVAL);
+        check(create_veth(netlink, "c", 0, "d", null_fd, &no_namespace) == -EINVAL);
         check(netlink_link_find(netlink, "c", &index, NULL) == -ENODEV);
 }
 
@@ -312,7 +375,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lo_up),          cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_pair),           cmocka_unit_test(test_bridge),
-                cmocka_unit_test(test_same_namespace),
+                cmocka_unit_test(test_same_namespace), cmocka_unit_test(test_port),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
