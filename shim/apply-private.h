@@ -33,6 +33,7 @@ typedef struct Step {
 
 typedef struct Devices Devices; /* apply-device.c */
 typedef struct Limits Limits;   /* apply-limit.c */
+typedef struct Network Network; /* network.c */
 
 struct Applier {
         const Spec *spec;     /* not owned */
@@ -46,6 +47,8 @@ struct Applier {
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         Devices *devices;     /* owned; NULL until the first device */
         Limits *limits;       /* owned; NULL until the first limit */
+        Network *network;     /* owned; NULL once the sandbox has ended */
+        const Plan *wanted;   /* while it is being put in force */
         ApplyPlace place;     /* where we are */
         int root_fd;          /* the sandbox's "/" in APPLY_IN_MOUNTS, else -EBADF */
 };
@@ -64,6 +67,8 @@ typedef struct ApplyOps {
 extern const ApplyOps apply_bind_ops;   /* apply-mount.c */
 extern const ApplyOps apply_device_ops; /* apply-device.c */
 extern const ApplyOps apply_limit_ops;  /* apply-limit.c */
+extern const ApplyOps apply_rule_ops;   /* apply-network.c */
+extern const ApplyOps apply_link_ops;   /* apply-network.c */
 
 /* ---- apply.c: for what happens in the sandbox without a plan ---- */
 

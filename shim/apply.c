@@ -5,6 +5,7 @@
 
 #include "plan/plan-diff.h"
 #include "shim/apply-private.h"
+#include "shim/network.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -17,6 +18,8 @@ static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_ENV] = &apply_env_ops,
         [PLAN_DEVICE] = &apply_device_ops,
         [PLAN_LIMIT] = &apply_limit_ops,
+        [PLAN_RULE] = &apply_rule_ops,
+        [PLAN_LINK] = &apply_link_ops,
 };
 
 static void fd_free(void *data) {
@@ -36,6 +39,7 @@ Applier *applier_new(const ApplierSetup *setup) {
         applier->sources = g_hash_table_new_full(NULL, NULL, NULL, fd_free);
         applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);
         applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, fd_free);
+        applier->network = network_new(setup->container);
         applier->root_fd = -EBADF;
         return applier;
 }
@@ -45,11 +49,16 @@ void applier_free(Applier *applier) {
                 return;
         g_clear_pointer(&applier->devices, devices_free);
         g_clear_pointer(&applier->limits, limits_free);
+        applier_set_ended(applier);
         g_clear_pointer(&applier->plan, plan_free);
         g_clear_pointer(&applier->sources, g_hash_table_unref);
         g_clear_pointer(&applier->mounts, g_hash_table_unref);
         g_clear_pointer(&applier->idmaps, g_hash_table_unref);
         g_free(applier);
+}
+
+void applier_set_ended(Applier *applier) {
+        g_clear_pointer(&applier->network, network_free);
 }
 
 const Plan *applier_get_plan(const Applier *applier) {
@@ -220,6 +229,31 @@ static void forget_sources(Applier *applier) {
                         g_hash_table_iter_remove(&iter);
 }
 
+static void tell_network(const Applier *applier) {
+        g_auto(GStrv) pending = network_list_pending(applier->network, applier->plan);
+        g_auto(GStrv) addresses = network_is_up(applier->network)
+                                          ? lease_format_addresses(network_get_lease(applier->network))
+                                          : g_new0(char *, 1);
+
+        report_pending(applier->report, "network", pending);
+        report_addresses(applier->report, addresses);
+}
+
+/* Where rules are in force, every change looks whether they are still those, and commits its own with it. */
+static int carry_out(Applier *applier, GArray *steps, const Plan *wanted, Error *error) {
+        int r;
+
+        applier->wanted = wanted;
+        network_begin(applier->network);
+        r = steps->len > 0 && network_is_used(applier->network) ? network_commit(applier->network, wanted, error) : 0;
+        if (r >= 0)
+                r = carry_out_steps(applier, steps, error);
+        if (r < 0)
+                network_roll_back(applier->network, applier->plan);
+        applier->wanted = NULL;
+        return r;
+}
+
 static int change_plan(Applier *applier, Plan *wanted_plan, Error *error) {
         g_autoptr(Plan) wanted = wanted_plan;
         g_autoptr(GArray) plan_steps = plan_diff(applier->plan, wanted);
@@ -231,14 +265,37 @@ static int change_plan(Applier *applier, Plan *wanted_plan, Error *error) {
                 r = prepare_steps(applier, steps, error);
         if (r < 0)
                 return r;
-        r = carry_out_steps(applier, steps, error);
+        r = carry_out(applier, steps, wanted, error);
         if (r < 0)
                 return r;
         /* The steps point into both plans. */
         g_clear_pointer(&steps, g_array_unref);
         plan_free(applier->plan);
         applier->plan = g_steal_pointer(&wanted);
+        if (network_is_used(applier->network))
+                tell_network(applier);
         return 0;
+}
+
+int applier_set_lease(Applier *applier, const Lease *lease, Error *error) {
+        return network_set_lease(applier->network, lease, error);
+}
+
+int applier_set_hosts(Applier *applier, GArray *hosts, Error *error) {
+        bool is_new = false;
+        int r;
+
+        for (guint i = 0; i < hosts->len; i++)
+                is_new = network_swap_host(applier->network, &g_array_index(hosts, HostAddresses, i)) || is_new;
+        if (!is_new || !network_is_used(applier->network))
+                return 0;
+        network_begin(applier->network);
+        r = network_commit(applier->network, applier->plan, error);
+        for (guint i = hosts->len; r < 0 && i > 0; i--)
+                (void) network_swap_host(applier->network, &g_array_index(hosts, HostAddresses, i - 1));
+        if (r >= 0)
+                tell_network(applier);
+        return r;
 }
 
 int apply_plan(Applier *applier, Plan *wanted, Error *error) {

@@ -9,6 +9,8 @@
  * order, and on the first failure undoes what it did in reverse. An undo needs nothing that could be missing
  * by then: it works on descriptors that were opened before.
  */
+#include "plan/lease.h"
+#include "plan/net-message.h"
 #include "plan/plan.h"
 #include "plan/spec.h"
 #include "shim/container.h"
@@ -38,5 +40,13 @@ void applier_add_source(Applier *applier, uint32_t number, int fd);
 /* Takes @wanted, also on failure. After a failure the plan before is in force, and @error names the item's
  * manifest place. */
 int apply_plan(Applier *applier, Plan *wanted, Error *error);
+
+/* What a link of a plan is made of; ERROR_BAD_STATE if there is another one already. */
+int applier_set_lease(Applier *applier, const Lease *lease, Error *error);
+/* Takes what is in @hosts, an array of HostAddresses: the rules in force lead there from now on. After a failure
+ * they lead where they did. */
+int applier_set_hosts(Applier *applier, GArray *hosts, Error *error);
+/* The sandbox has ended: lets go of what would keep its namespaces. Nothing but freeing may follow. */
+void applier_set_ended(Applier *applier);
 
 const Plan *applier_get_plan(const Applier *applier);

@@ -73,6 +73,56 @@ static void on_apply(Shim *shim, WireMessage *message) {
         shim_answer_result(shim, message->header.serial, r, &error);
 }
 
+static void on_lease(Shim *shim, WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        g_auto(Error) error = ERROR_NULL;
+        Lease lease;
+        int r;
+
+        r = require_running(shim, &error);
+        if (r >= 0)
+                r = lease_get(&reader, &lease, &error);
+        if (r >= 0)
+                r = applier_set_lease(shim->applier, &lease, &error);
+        shim_answer_result(shim, message->header.serial, r, &error);
+}
+
+static void host_clear(void *host) {
+        host_addresses_done(host);
+}
+
+static int get_hosts(WireReader *reader, GArray *hosts, Error *error) {
+        uint32_t n = wire_get_u32(reader);
+        int r = 0;
+
+        if (reader->failed || n > HOSTS_MAX)
+                return error_setf(error, ERROR_INVALID_ARGS, "Answers about %u names, at most %d were expected", n,
+                                  HOSTS_MAX);
+        for (uint32_t i = 0; r >= 0 && i < n; i++) {
+                HostAddresses host = { 0 };
+
+                r = host_addresses_get(reader, &host, error);
+                if (r >= 0)
+                        g_array_append_val(hosts, host);
+        }
+        return r;
+}
+
+static void on_resolved(Shim *shim, WireMessage *message) {
+        g_autoptr(GArray) hosts = g_array_new(FALSE, FALSE, sizeof(HostAddresses));
+        WireReader reader = wire_reader(message);
+        g_auto(Error) error = ERROR_NULL;
+        int r;
+
+        g_array_set_clear_func(hosts, host_clear);
+        r = require_running(shim, &error);
+        if (r >= 0)
+                r = get_hosts(&reader, hosts, &error);
+        if (r >= 0)
+                r = applier_set_hosts(shim->applier, hosts, &error);
+        shim_answer_result(shim, message->header.serial, r, &error);
+}
+
 /* The program's three descriptors: those that came along, or a terminal. */
 static int choose_fds(Shim *shim, const WireMessage *message, const ShimRun *ask, uint32_t uid, int *ret_peer_fd,
                       int ret_fds[3], Error *error) {
@@ -223,6 +273,10 @@ void shim_dispatch_request(Shim *shim, WireMessage *message) {
         case SHIM_FREEZE:
         case SHIM_THAW:
                 return on_freeze(shim, message, message->header.type == SHIM_FREEZE);
+        case SHIM_LEASE:
+                return on_lease(shim, message);
+        case SHIM_RESOLVED:
+                return on_resolved(shim, message);
         case SHIM_GET_NAMESPACES:
                 return on_get_namespaces(shim, message);
         case SHIM_STOP:

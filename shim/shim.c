@@ -104,6 +104,8 @@ static void finish_container(Shim *shim, int status) {
         } else if (shim->state == SHIM_RUNNING)
                 (void) error_setf(&shim->reason, ERROR_SYSTEM, "The sandbox's init has ended");
         container_set_ended(shim->container);
+        if (shim->applier)
+                applier_set_ended(shim->applier);
         if (shim->init)
                 init_client_close(shim->init);
         if (shim->state < SHIM_ENDING)
