@@ -4,9 +4,11 @@
 /* For the files that make up manager, sandbox and process; nobody else */
 #include <stdbool.h>
 
+#include "service/lease-pool.h"
 #include "service/manager.h"
 
 sd_event *manager_get_event(const Manager *manager);
+LeasePool *manager_get_leases(const Manager *manager);
 const CgroupHost *manager_get_cgroups(const Manager *manager);
 /* ERROR_LIMIT_REACHED when programs of @owner hold as many terminals as a user may have. */
 int manager_check_terminals(const Manager *manager, uid_t owner, Error *error);

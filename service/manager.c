@@ -26,6 +26,7 @@ struct Manager {
         CgroupHost *cgroups;      /* owned */
         Store *store;             /* owned reference */
         IdPool *ids;              /* owned */
+        LeasePool *leases;        /* owned */
         ShimHost host;
         Pool *pool;            /* owned */
         Report *report;        /* owned */
@@ -108,6 +109,7 @@ int manager_new(sd_event *event, const Places *places, Settings *settings, Manag
                                                    (GDestroyNotify) sandbox_free);
         manager->processes = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) process_free);
         manager->ids = id_pool_new(settings->ids_base, settings->ids_count);
+        manager->leases = lease_pool_new(places->instance, settings);
         r = cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &manager->cgroups, error);
         if (r < 0)
                 return r;
@@ -138,6 +140,7 @@ void manager_free(Manager *manager) {
         g_clear_pointer(&manager->processes, g_hash_table_unref);
         g_clear_pointer(&manager->pool, pool_free);
         g_clear_pointer(&manager->ids, id_pool_free);
+        g_clear_pointer(&manager->leases, lease_pool_free);
         g_clear_pointer(&manager->store, store_unref);
         g_clear_pointer(&manager->cgroups, cgroup_host_free);
         sd_event_unref(manager->event);
@@ -155,6 +158,10 @@ sd_event *manager_get_event(const Manager *manager) {
 
 const Settings *manager_get_settings(const Manager *manager) {
         return manager->settings;
+}
+
+LeasePool *manager_get_leases(const Manager *manager) {
+        return manager->leases;
 }
 
 const CgroupHost *manager_get_cgroups(const Manager *manager) {
@@ -255,6 +262,7 @@ static int manager_plan(Manager *manager, const SandboxRequest *request, GPtrArr
 /* Everything that can be refused without touching the system. */
 static int manager_prepare(Manager *manager, const SandboxRequest *request, Sandbox **ret, Error *error) {
         g_autoptr(GPtrArray) capabilities = NULL;
+        g_autoptr(Sandbox) sandbox = NULL;
         g_autoptr(Plan) plan = plan_new();
         g_autoptr(Spec) spec = spec_new();
         g_autofree char *name = NULL;
@@ -285,8 +293,12 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         spec->state_folder = g_strdup(manager->places->state_folder);
         spec->environment = request->environment ? g_strdupv(request->environment) : g_new0(char *, 1);
         spec->name = g_steal_pointer(&name);
-        *ret = sandbox_new(manager, request, g_steal_pointer(&spec), g_steal_pointer(&capabilities),
-                           g_steal_pointer(&plan));
+        sandbox = sandbox_new(manager, request, g_steal_pointer(&spec), g_steal_pointer(&capabilities),
+                              g_steal_pointer(&plan));
+        r = sandbox_take_lease(sandbox, sandbox->plan, error);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&sandbox);
         return 0;
 }
 

@@ -184,7 +184,7 @@ static int change_resolve(const Sandbox *sandbox, Change *change, Error *error) 
         return r;
 }
 
-static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) {
+static int change_prepare(Sandbox *sandbox, Change *change, Error *error) {
         g_autoptr(Plan) plan = NULL;
         int r;
 
@@ -207,6 +207,8 @@ static int change_prepare(const Sandbox *sandbox, Change *change, Error *error) 
         r = capabilities_plan(change->capabilities, plan, error);
         if (r >= 0)
                 r = mounts_add_to_plan(change->mounts, plan, error);
+        if (r >= 0)
+                r = sandbox_take_lease(sandbox, plan, error);
         if (r < 0)
                 return r;
         change->plan = g_steal_pointer(&plan);
@@ -265,6 +267,7 @@ static void on_changed(void *userdata, const Error *error) {
 }
 
 static void change_send(Sandbox *sandbox, const Change *change) {
+        sandbox_send_lease(sandbox);
         if (change->verb == SANDBOX_FREEZE)
                 shim_client_freeze(sandbox->shim, on_changed, sandbox);
         else if (change->verb == SANDBOX_THAW)

@@ -3,6 +3,7 @@
 
 /* For sandbox.c, sandbox-change.c and manager.c; nobody else */
 #include "capabilities/template.h"
+#include "plan/lease.h"
 #include "plan/spec.h"
 #include "service/sandbox.h"
 #include "service/shim-client.h"
@@ -26,6 +27,9 @@ struct Sandbox {
         GPtrArray *capabilities; /* owned; of Capability references, in force */
         GPtrArray *mounts;       /* owned; of Mount references, by hand, in force */
         Plan *plan;              /* owned; what all these open, in force */
+        bool has_lease;  /* taken from the manager's pool, until it is gone */
+        bool lease_is_sent;
+        Lease lease;
         uint32_t last_mount;     /* number of a descriptor that was shown */
         GQueue changes;          /* of owned Change; the first one is with the shim */
         GHashTable *processes;   /* number -> Process, not owned; those that have not ended */
@@ -36,6 +40,12 @@ struct Sandbox {
         Error failure;   /* owned; why the start failed */
         GArray *waiters; /* owned; of those who asked for the stop */
 };
+
+/* sandbox-network.c: what @plan needs of the network before the shim gets it: the template's leave and a lease, which
+ * the shim is told of once there is one. Nothing for a plan without a link. */
+int sandbox_take_lease(Sandbox *sandbox, const Plan *plan, Error *error);
+void sandbox_send_lease(Sandbox *sandbox);
+void sandbox_give_back_lease(Sandbox *sandbox);
 
 /* Takes @spec, @capabilities and @plan, in which the request's mounts are. */
 Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,

@@ -63,6 +63,7 @@ void sandbox_free(Sandbox *sandbox) {
         if (!sandbox)
                 return;
         shim_client_free(sandbox->shim);
+        sandbox_give_back_lease(sandbox);
         g_hash_table_unref(sandbox->processes);
         g_array_unref(sandbox->waiters);
         g_array_unref(sandbox->timings);
@@ -157,6 +158,7 @@ static void on_started(void *userdata, const Error *error) {
                 return;
         }
         sandbox->step_usec = (uint64_t) g_get_monotonic_time();
+        sandbox_send_lease(sandbox);
         shim_client_apply(sandbox->shim, sandbox->plan, 0, -EBADF, on_first_applied, sandbox);
 }
 

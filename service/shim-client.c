@@ -671,6 +671,24 @@ void shim_client_apply(ShimClient *client, const Plan *plan, uint32_t number, in
                    (Request){ .done = done, .userdata = userdata });
 }
 
+void shim_client_set_lease(ShimClient *client, const Lease *lease, ShimDone done, void *userdata) {
+        WireWriter writer = WIRE_WRITER_NULL;
+
+        lease_put(&writer, lease);
+        client_ask(client, SHIM_LEASE, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
+                   (Request){ .done = done, .userdata = userdata });
+}
+
+void shim_client_set_hosts(ShimClient *client, const GArray *hosts, ShimDone done, void *userdata) {
+        WireWriter writer = WIRE_WRITER_NULL;
+
+        wire_put_u32(&writer, hosts->len);
+        for (guint i = 0; i < hosts->len; i++)
+                host_addresses_put(&writer, &g_array_index(hosts, HostAddresses, i));
+        client_ask(client, SHIM_RESOLVED, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
+                   (Request){ .done = done, .userdata = userdata });
+}
+
 void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], ShimRan done, void *userdata) {
         WireWriter writer = WIRE_WRITER_NULL;
 

@@ -11,6 +11,8 @@
  */
 #include <systemd/sd-event.h>
 
+#include "plan/lease.h"
+#include "plan/net-message.h"
 #include "plan/shim-message.h"
 #include "service/id-pool.h"
 #include "util/cgroup.h"
@@ -71,6 +73,10 @@ void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void
  * duplicated where they have to wait. */
 void shim_client_apply(ShimClient *client, const Plan *plan, uint32_t number, int fd, ShimDone done,
                        void *userdata);
+/* What the link of a plan is made of, before the first such plan. */
+void shim_client_set_lease(ShimClient *client, const Lease *lease, ShimDone done, void *userdata);
+/* @hosts: an array of HostAddresses, where names in the rules lead from now on. */
+void shim_client_set_hosts(ShimClient *client, const GArray *hosts, ShimDone done, void *userdata);
 /* @fds: standard input, output and error; not used with a terminal. */
 void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], ShimRan done, void *userdata);
 void shim_client_get_namespaces(ShimClient *client, ShimNamespaces done, void *userdata);

@@ -198,13 +198,20 @@ static void test_second_item_fails_and_the_first_is_undone(void **state G_GNUC_U
 
 /* What this version can plan but not put in place opens nothing at all, and says so. */
 static void test_what_cannot_be_put_in_place_grants_nothing(void **state G_GNUC_UNUSED) {
-        static const char *const names[] = { "grant.network", "grant.bus", "grant.sound", "grant.windows" };
+        static const char *const names[] = { "grant.bus", "grant.sound", "grant.windows" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 expect_refused(names[i], "Unsupported", "This version cannot put");
                 assert_false(is_inside("/gateways/first"));
                 expect_capabilities((const char *const[]){ NULL });
         }
+}
+
+/* Nobody has made this instance's bridge. */
+static void test_link_without_bridge_grants_nothing(void **state G_GNUC_UNUSED) {
+        expect_refused("grant.network", "GatewayFailed", "no bridge 'bh");
+        assert_false(is_inside("/gateways/first"));
+        expect_capabilities((const char *const[]){ NULL });
 }
 
 /* The one before fails while the sources are opened, outside; this one when the first is in place inside
@@ -468,6 +475,7 @@ int main(void) {
                 grant_test(test_a_running_app_sees_it_come_and_go),
                 grant_test(test_second_item_fails_and_the_first_is_undone),
                 grant_test(test_what_cannot_be_put_in_place_grants_nothing),
+                grant_test(test_link_without_bridge_grants_nothing),
                 grant_test(test_second_item_fails_inside_and_the_first_is_undone),
                 grant_test(test_failed_set_brings_back_what_it_took_away),
                 grant_test(test_second_capability_fails_and_the_first_is_undone),
