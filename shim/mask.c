@@ -106,7 +106,7 @@ static int protect(const Masks *masks, const char *path, Error *error) {
 
 /* /proc and /sys are there because liblxc made them; an image that could put something else there would be
  * caught by the type. */
-static int restrict_file_system(const Masks *masks, const char *path, long type, Error *error) {
+static int restrict_file_system(const Masks *masks, const char *path, long type, bool has_host_ids, Error *error) {
         autofd int fd = fs_open_in(masks->root_fd, path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
         autofd int fs_fd = -EBADF;
         struct statfs st;
@@ -121,9 +121,10 @@ static int restrict_file_system(const Masks *masks, const char *path, long type,
                                  error);
         if (r < 0 || type != PROC_SUPER_MAGIC)
                 return r;
-        /* Processes of other users, init above all, are not even names. */
+        /* Processes of other users, init above all, are not even names. The host's group 0 is excepted, unless there
+         * is another one to except: init's own, in which no app is. */
         fs_fd = fspick(fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
-        if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
+        if (fs_fd < 0 || (has_host_ids && fsconfig(fs_fd, FSCONFIG_SET_STRING, "gid", G_STRINGIFY(INIT_UID), 0) < 0) || fsconfig(fs_fd, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) < 0 ||
             fsconfig(fs_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
                 return error_set_errnof(error, errno, "Cannot hide the processes of others in '%s'", path);
         return 0;
@@ -137,9 +138,9 @@ static int apply_inside(Masks *masks, const Spec *spec, Error *error) {
                 return error_set_errnof(error, errno, "Cannot open the sandbox's root");
         r = mount_set_attributes(masks->root_fd, MOUNT_ATTR_NOSUID, -EBADF, true, "the root", error);
         if (r >= 0)
-                r = restrict_file_system(masks, "/proc", PROC_SUPER_MAGIC, error);
+                r = restrict_file_system(masks, "/proc", PROC_SUPER_MAGIC, !spec->user_namespace, error);
         if (r >= 0)
-                r = restrict_file_system(masks, "/sys", SYSFS_MAGIC, error);
+                r = restrict_file_system(masks, "/sys", SYSFS_MAGIC, false, error);
         for (size_t i = 0; r >= 0 && i < G_N_ELEMENTS(read_only); i++)
                 r = protect(masks, read_only[i], error);
         for (char **path = spec->read_only; r >= 0 && path && *path; path++)

@@ -143,8 +143,8 @@ static void run_shared_memory(const Attack *attack, Result *result) {
                 result_judge(result, id);
 }
 
-/* Processes that we may not signal, but that are there: none but init and what shares the sandbox with us,
- * which is in /proc too. */
+/* Processes that we may not signal and that /proc does not show: of the sandbox's own there are a few, since /proc
+ * hides those of other users; a host has dozens. */
 static void run_see_processes(const Attack *attack, Result *result) {
         unsigned n = 0;
 
@@ -156,7 +156,7 @@ static void run_see_processes(const Attack *attack, Result *result) {
                 if (kill(pid, 0) < 0 && errno == EPERM && access(path, F_OK) < 0)
                         n++;
         }
-        result_through_if(result, n > 0, "processes of the host");
+        result_through_if(result, n > 8, "processes of the host");
 }
 
 /* Kernel threads have no executable and 2 is their parent: seen on the host only. */
