@@ -459,23 +459,32 @@ int container_take_failure(Container *container, ErrorCode fallback_code, const 
 
 int container_open_namespaces(const Container *container, const char *ret_names[CONTAINER_NAMESPACES_MAX + 1],
                               int ret_fds[CONTAINER_NAMESPACES_MAX], Error *error) {
-        static const char *const names[CONTAINER_NAMESPACES_MAX] = { "cgroup", "ipc",  "mnt",  "net",
-                                                                     "pid",    "time", "user", "uts" };
+        /* The last is the one of init's children: of a process that lives it cannot be changed. */
+        static const struct {
+                const char *name, *file;
+        } namespaces[CONTAINER_NAMESPACES_MAX] = {
+                { "cgroup", "cgroup" }, { "ipc", "ipc" },   { "mnt", "mnt" }, { "net", "net" },
+                { "pid", "pid" },       { "user", "user" }, { "uts", "uts" }, { "time", "time_for_children" },
+        };
+        int n = 0;
 
         if (container->init <= 0)
                 return error_setf(error, ERROR_BAD_STATE, "The sandbox is not running");
-        for (int i = 0; i < CONTAINER_NAMESPACES_MAX; i++) {
-                int r = open_namespace(container->init, names[i], &ret_fds[i], error);
+        for (size_t i = 0; i < CONTAINER_NAMESPACES_MAX; i++) {
+                g_auto(Error) failure = ERROR_NULL;
+                int r = open_namespace(container->init, namespaces[i].file, &ret_fds[n], &failure);
 
+                if (r == -ENOENT && strcmp(namespaces[i].name, "time") == 0)
+                        continue; /* a kernel without them */
                 if (r < 0) {
-                        while (i-- > 0)
-                                (void) fd_close(ret_fds[i]);
-                        return r;
+                        while (n-- > 0)
+                                (void) fd_close(ret_fds[n]);
+                        return error_move(error, &failure);
                 }
-                ret_names[i] = names[i];
+                ret_names[n++] = namespaces[i].name;
         }
-        ret_names[CONTAINER_NAMESPACES_MAX] = NULL;
-        return CONTAINER_NAMESPACES_MAX;
+        ret_names[n] = NULL;
+        return n;
 }
 
 int container_enter_mounts(Container *container, Error *error) {

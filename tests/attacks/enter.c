@@ -36,7 +36,7 @@ static const struct {
         Wall wall;
 } namespaces[] = {
         { "cgroup", WALL_CGROUP_NS }, { "ipc", WALL_IPC_NS },   { "uts", WALL_UTS_NS },
-        { "net", WALL_NET_NS },       { "time", WALL_TIME_NS }, { "pid", WALL_PID_NS },
+        { "net", WALL_NET_NS },       { "time_for_children", WALL_TIME_NS }, { "pid", WALL_PID_NS },
         { "mnt", WALL_MOUNT_NS },     { "user", WALL_USER_NS },
 };
 
