@@ -17,16 +17,19 @@
 
 /* What sockets, GLib and the C library need. */
 static const int allowed_calls[] = {
-        SCMP_SYS(read),         SCMP_SYS(write),           SCMP_SYS(writev),       SCMP_SYS(close),
-        SCMP_SYS(poll),         SCMP_SYS(ppoll),           SCMP_SYS(recvmsg),      SCMP_SYS(sendmsg),
-        SCMP_SYS(recvfrom),     SCMP_SYS(sendto),          SCMP_SYS(accept4),      SCMP_SYS(accept),
-        SCMP_SYS(connect),      SCMP_SYS(getsockopt),      SCMP_SYS(setsockopt),   SCMP_SYS(getsockname),
-        SCMP_SYS(mmap),         SCMP_SYS(munmap),          SCMP_SYS(mremap),       SCMP_SYS(brk),
-        SCMP_SYS(madvise),      SCMP_SYS(clock_gettime),   SCMP_SYS(gettimeofday), SCMP_SYS(futex),
-        SCMP_SYS(getpid),       SCMP_SYS(gettid),          SCMP_SYS(getrandom),    SCMP_SYS(fstat),
-        SCMP_SYS(newfstatat),   SCMP_SYS(fcntl),           SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
-        SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(exit),         SCMP_SYS(exit_group),
-        SCMP_SYS(tgkill),       SCMP_SYS(lseek),
+        SCMP_SYS(read),         SCMP_SYS(pread64),         SCMP_SYS(write),
+        SCMP_SYS(writev),       SCMP_SYS(close),           SCMP_SYS(poll),
+        SCMP_SYS(ppoll),        SCMP_SYS(recvmsg),         SCMP_SYS(sendmsg),
+        SCMP_SYS(recvfrom),     SCMP_SYS(sendto),          SCMP_SYS(accept4),
+        SCMP_SYS(accept),       SCMP_SYS(connect),         SCMP_SYS(getsockopt),
+        SCMP_SYS(setsockopt),   SCMP_SYS(getsockname),     SCMP_SYS(mmap),
+        SCMP_SYS(munmap),       SCMP_SYS(mremap),          SCMP_SYS(brk),
+        SCMP_SYS(madvise),      SCMP_SYS(clock_gettime),   SCMP_SYS(gettimeofday),
+        SCMP_SYS(futex),        SCMP_SYS(getpid),          SCMP_SYS(gettid),
+        SCMP_SYS(getrandom),    SCMP_SYS(fstat),           SCMP_SYS(newfstatat),
+        SCMP_SYS(fcntl),        SCMP_SYS(rt_sigreturn),    SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
+        SCMP_SYS(exit_group),   SCMP_SYS(tgkill),          SCMP_SYS(lseek),
 };
 
 static int drop_user(uid_t uid, gid_t gid, Error *error) {

@@ -299,7 +299,7 @@ bool test_bus_pump(TestBus *bus, const bool *done, unsigned msec) {
                                 polled[n++] = (struct pollfd){ .fd = sd_bus_get_fd(bus->clients->pdata[i]),
                                                                .events = (short) events };
                 }
-                (void) poll(polled, n, 5);
+                (void) poll(polled, n, (int) MIN(msec, 5));
         }
 }
 

@@ -148,7 +148,7 @@ static void test_outgoing_calls(void **state G_GNUC_UNUSED) {
                              c->member);
                 if (g_strcmp0(error, c->error) != 0)
                         fail_msg("%s; %s %s %s.%s: %s, expected %s", c->rule, c->to, c->path, c->interface,
-                                 c->member, error, c->error);
+                                 c->member, error ?: "success", c->error ?: "success");
                 if (c->error)
                         assert_true(test_bus_was_denied(&bus, "No rule: session talk outgoing name *"));
                 leave();
@@ -186,7 +186,7 @@ static void test_incoming_calls(void **state G_GNUC_UNUSED) {
                 error = call(host, unique, c->path, c->interface, c->member);
                 if (g_strcmp0(error, c->error) != 0)
                         fail_msg("%s; %s %s.%s: %s, expected %s", c->rule, c->path, c->interface, c->member,
-                                 error, c->error);
+                                 error ?: "success", c->error ?: "success");
                 if (c->error)
                         assert_true(test_bus_was_denied(&bus, "No rule: session talk incoming name :*"));
                 leave();
