@@ -125,7 +125,7 @@ static char *file_get_controller(const char *file) {
 static int open_file(Limits *limits, const char *file, Error *error) {
         g_autofree char *controller = file_get_controller(file);
 
-        return cgroup_box_open_file(limits->applier->box, controller, file, file, error);
+        return cgroup_box_open_file(limits->applier->box, controller, file, file, O_WRONLY, error);
 }
 
 static int read_file(Limits *limits, const char *file, char **ret, Error *error) {

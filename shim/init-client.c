@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@ typedef struct Run {
         char *working_directory; /* owned */
         pid_t pid;               /* host pid, 0 until the child itself has spoken */
         bool is_told;            /* ran() was called with success */
+        bool is_killed;          /* SIGKILL was asked for */
 } Run;
 
 struct InitClient {
@@ -208,6 +210,17 @@ int init_client_run(InitClient *client, uint32_t serial, const InitRun *ask, con
         return 0;
 }
 
+/* @number: of a program, or 0 for all. */
+static void note_kill(InitClient *client, uint32_t number) {
+        GHashTableIter iter;
+        void *run;
+
+        g_hash_table_iter_init(&iter, client->runs);
+        while (g_hash_table_iter_next(&iter, NULL, &run))
+                if (number == 0 || ((Run *) run)->run == number)
+                        ((Run *) run)->is_killed = true;
+}
+
 int init_client_signal(InitClient *client, uint32_t serial, uint32_t run, int number, Error *error) {
         WireWriter writer = WIRE_WRITER_NULL;
         int r;
@@ -216,9 +229,12 @@ int init_client_signal(InitClient *client, uint32_t serial, uint32_t run, int nu
         wire_put_i32(&writer, number);
         r = send_message(client, INIT_SIGNAL, serial, &writer, NULL, 0, error);
         wire_writer_done(&writer);
-        if (r >= 0)
-                g_queue_push_tail(&client->signals, GUINT_TO_POINTER(serial));
-        return r;
+        if (r < 0)
+                return r;
+        g_queue_push_tail(&client->signals, GUINT_TO_POINTER(serial));
+        if (number == SIGKILL)
+                note_kill(client, run);
+        return 0;
 }
 
 int init_client_halt(InitClient *client, int number, Error *error) {
@@ -228,6 +244,8 @@ int init_client_halt(InitClient *client, int number, Error *error) {
         wire_put_i32(&writer, number);
         r = send_message(client, INIT_HALT, 0, &writer, NULL, 0, error);
         wire_writer_done(&writer);
+        if (r >= 0 && number == SIGKILL)
+                note_kill(client, 0);
         return r;
 }
 
@@ -274,6 +292,17 @@ static ShimExited exited_from_raw(uint32_t run, int32_t raw) {
                 exited.status = WTERMSIG(raw);
         }
         return exited;
+}
+
+/* A shell ends like this when its last program was killed. */
+#define STATUS_CHILD_KILLED (128 + SIGKILL)
+
+static bool was_oom(const InitClient *client, const Run *run, const ShimExited *exited) {
+        bool is_kill = exited->reason == SHIM_EXIT_KILLED && exited->status == SIGKILL;
+        bool is_childs = exited->reason == SHIM_EXIT_EXITED && exited->status == STATUS_CHILD_KILLED;
+
+        return (is_kill || is_childs) && !run->is_killed && client->events->was_oom &&
+               client->events->was_oom(client->userdata);
 }
 
 static Run *find_run(InitClient *client, uint32_t run) {
@@ -323,6 +352,8 @@ static int on_exited(InitClient *client, WireReader *reader, Error *error) {
         if (reader->failed || !run || !run->is_told || (!WIFEXITED(raw) && !WIFSIGNALED(raw)))
                 return nonsense(error, "an end of nothing");
         exited = exited_from_raw(number, raw);
+        if (was_oom(client, run, &exited))
+                exited.reason = SHIM_EXIT_OOM_KILL;
         g_hash_table_remove(client->runs, GUINT_TO_POINTER(number));
         client->events->exited(client->userdata, &exited);
         return 1;

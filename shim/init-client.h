@@ -24,6 +24,9 @@ typedef struct InitEvents {
         void (*exited)(void *userdata, const ShimExited *exited);
         /* Answer to init_client_signal(). */
         void (*signalled)(void *userdata, uint32_t serial, const Error *error);
+        /* Of a program that died of a SIGKILL that was not asked for here, or said so of a child of its own: was it the
+         * kernel for want of memory? NULL = never. */
+        bool (*was_oom)(void *userdata);
 } InitEvents;
 
 /* @events is static. Makes the socket pair; the other end is for the container. */

@@ -15,6 +15,7 @@
 #include "shim/apply.h"
 #include "shim/container.h"
 #include "shim/init-client.h"
+#include "shim/oom.h"
 #include "shim/report.h"
 #include "shim/shim.h"
 #include "util/cgroup.h"
@@ -50,6 +51,7 @@ struct Shim {
         Container *container; /* owned */
         InitClient *init;     /* owned */
         Applier *applier;     /* owned */
+        Oom *oom;             /* owned; NULL where the host cannot tell */
         bool is_frozen;
         gint64 deadline;   /* monotonic usec; 0 = none */
         gint64 kill_until; /* in ENDING */

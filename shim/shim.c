@@ -185,6 +185,8 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
         shim_send(shim, SHIM_LEADER, 0, &writer);
         shim_answer(shim, shim->start_serial, NULL);
         shim->start_serial = 0;
+        if (oom_new(shim->box, shim->loop, &shim->oom, &error) < 0)
+                log_failure(LOG_DEBUG, &error, "Programs that the kernel kills are told as killed only");
 }
 
 static void on_program_ran(void *userdata, uint32_t serial, uint32_t run, pid_t pid, const Error *error) {
@@ -198,6 +200,12 @@ static void on_program_exited(void *userdata, const ShimExited *exited) {
         shim_send(userdata, SHIM_EXITED, 0, &writer);
 }
 
+static bool on_was_oom(void *userdata) {
+        Shim *shim = userdata;
+
+        return shim->oom && oom_take_kill(shim->oom);
+}
+
 static void on_signalled(void *userdata, uint32_t serial, const Error *error) {
         if (serial != 0)
                 shim_answer(userdata, serial, error);
@@ -207,8 +215,11 @@ static const InitEvents init_events = {
         .ready = on_init_ready,
         .ran = on_program_ran,
         .exited = on_program_exited,
+        .was_oom = on_was_oom,
         .signalled = on_signalled,
-};/* ---- starting ---- */
+};
+
+/* ---- starting ---- */
 
 /* Nothing to do if the spare shim was told the right range before. */
 static int make_user_namespace(Shim *shim, uint32_t base, uint32_t count, Error *error) {
@@ -261,8 +272,6 @@ int shim_start_container(Shim *shim, Error *error) {
         shim_end_step(shim, "fork");
         return r;
 }
-
-
 
 /* ---- the loop ---- */
 
@@ -537,6 +546,7 @@ void shim_free(Shim *shim) {
         if (!shim)
                 return;
         g_clear_pointer(&shim->applier, applier_free);
+        g_clear_pointer(&shim->oom, oom_free);
         g_clear_pointer(&shim->init, init_client_free);
         g_clear_pointer(&shim->container, container_free);
         g_clear_pointer(&shim->box, cgroup_box_free);

@@ -73,7 +73,7 @@ int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file,
 }
 
 int cgroup_box_open_file(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file,
-                         Error *error) {
+                         int flags, Error *error) {
         g_autofree char *path = NULL;
         int dir_fd, fd;
         int r;
@@ -81,7 +81,7 @@ int cgroup_box_open_file(CgroupBox *box, const char *controller, const char *v1_
         r = find_file(box, controller, v1_file, v2_file, &dir_fd, &path, error);
         if (r < 0)
                 return r;
-        fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+        fd = openat(dir_fd, path, flags | O_CLOEXEC);
         return fd >= 0 ? fd : file_failed(box, dir_fd, path, -errno, "open", error);
 }
 

@@ -77,10 +77,10 @@ int cgroup_box_write(CgroupBox *box, const char *controller, const char *v1_file
 int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file, char **ret,
                     Error *error);
 
-/* Opens one file of the payload for writing, so that what is written later needs no path any more. Returns the
- * descriptor, close-on-exec; errors as cgroup_box_write(). */
+/* Opens one file of the payload (@flags O_RDONLY or O_WRONLY), for what is written later without a path, or polled.
+ * Returns the descriptor, close-on-exec; errors as cgroup_box_write(). */
 int cgroup_box_open_file(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file,
-                         Error *error);
+                         int flags, Error *error);
 CgroupLayout cgroup_box_get_layout(const CgroupBox *box);
 
 /* The two limits that every template has, in bytes and processes; 0 = leave as it is. */
