@@ -17,6 +17,8 @@ typedef enum Unit {
         UNIT_SIZE,
         UNIT_CPU_TIME, /* nanoseconds */
         UNIT_DATE,     /* microseconds since 1970 */
+        UNIT_COUNT,    /* 0 is nothing to say */
+        UNIT_USEC,     /* the same */
 } Unit;
 
 static const struct {
@@ -38,6 +40,10 @@ static const struct {
         { "MemoryCurrent", "Uses memory", UNIT_SIZE },
         { "CPUUsageNSec", "Uses CPU time", UNIT_CPU_TIME },
         { "TasksCurrent", "Uses tasks", UNIT_PLAIN },
+        { "OOMKills", "Killed for memory", UNIT_COUNT },
+        { "CPUPressureUSec", "Waited for a CPU", UNIT_USEC },
+        { "IOPressureUSec", "Waited for a disk", UNIT_USEC },
+        { "MemoryPressureUSec", "Waited for memory", UNIT_USEC },
         { "Labels", "Labels", UNIT_PLAIN },
 };
 
@@ -56,6 +62,10 @@ static char *number_format(uint64_t number, Unit unit) {
                     strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S %z", &broken_down) == 0)
                         return g_strdup("?");
                 return g_strdup(date);
+        case UNIT_USEC:
+                return number > 0 ? output_format_usec(number) : g_strdup("");
+        case UNIT_COUNT:
+                return number > 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, number) : g_strdup("");
         case UNIT_PLAIN:
         default:
                 return g_strdup_printf("%" G_GUINT64_FORMAT, number);

@@ -45,23 +45,24 @@ static void top_add(Top *top, const BulkheadSandbox *sandbox, json_t *properties
                     json_t *objects, Table *table) {
         json_int_t memory = get_number(properties, "MemoryCurrent"),
                    tasks = get_number(properties, "TasksCurrent");
-        json_int_t nsec = get_number(properties, "CPUUsageNSec");
+        json_int_t nsec = get_number(properties, "CPUUsageNSec"), kills = get_number(properties, "OOMKills");
         double percent = top_take_cpu(top, sandbox->path, (guint64) nsec, now);
         g_autofree char *cpu = percent < 0 ? NULL : g_strdup_printf("%.1f %%", percent);
         g_autofree char *size = output_format_size((uint64_t) memory);
         g_autofree char *time = output_format_usec((uint64_t) nsec / 1000);
         g_autofree char *n = g_strdup_printf("%" JSON_INTEGER_FORMAT, tasks);
+        g_autofree char *killed = g_strdup_printf("%" JSON_INTEGER_FORMAT, kills);
 
         json_array_append_new(objects,
-                              json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I}", "name", sandbox->name, "path",
+                              json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "name", sandbox->name, "path",
                                         sandbox->path, "state", sandbox->state, "cpu-percent",
                                         percent < 0 ? json_null() : json_real(percent), "cpu-nsec", nsec,
-                                        "memory", memory, "tasks", tasks));
-        table_add(table, (const char *const[]){ sandbox->name, sandbox->state, cpu, time, size, n });
+                                        "memory", memory, "tasks", tasks, "oom-kills", kills));
+        table_add(table, (const char *const[]){ sandbox->name, sandbox->state, cpu, time, size, n, killed });
 }
 
 static int top_show(Top *top, bool is_terminal) {
-        static const char *const titles[] = { "NAME", "STATE", "CPU", "CPU TIME", "MEMORY", "TASKS", NULL };
+        static const char *const titles[] = { "NAME", "STATE", "CPU", "CPU TIME", "MEMORY", "TASKS", "KILLED", NULL };
         g_autoptr(Table) table = table_new(titles);
         g_auto(BulkheadError) error = { 0 };
         BulkheadSandbox **sandboxes = NULL;
@@ -73,7 +74,7 @@ static int top_show(Top *top, bool is_terminal) {
         if (r < 0)
                 return bus_explain_failure(top->cli, &error, r);
         table_set_colour(table, 1, output_state_colour);
-        for (size_t column = 2; column < 6; column++)
+        for (size_t column = 2; column < 7; column++)
                 table_set_right(table, column);
         objects = json_array();
         for (BulkheadSandbox **at = sandboxes; *at; at++) {

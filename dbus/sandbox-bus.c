@@ -390,6 +390,22 @@ static int append_tasks(sd_bus_message *message, const void *sandbox) {
         return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_TASKS));
 }
 
+static int append_oom_kills(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_OOM_KILLS));
+}
+
+static int append_cpu_pressure(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_CPU_PRESSURE));
+}
+
+static int append_io_pressure(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_IO_PRESSURE));
+}
+
+static int append_memory_pressure(sd_bus_message *message, const void *sandbox) {
+        return sd_bus_message_append(message, "t", sandbox_read_usage(sandbox, USAGE_MEMORY_PRESSURE));
+}
+
 const BusProperty sandbox_bus_properties[] = {
         { "Name", "s", append_name },
         { "Template", "s", append_template },
@@ -410,6 +426,10 @@ const BusProperty sandbox_bus_properties[] = {
         { "MemoryCurrent", "t", append_memory, .when_asked = true },
         { "CPUUsageNSec", "t", append_cpu, .when_asked = true },
         { "TasksCurrent", "t", append_tasks, .when_asked = true },
+        { "OOMKills", "t", append_oom_kills, .when_asked = true },
+        { "CPUPressureUSec", "t", append_cpu_pressure, .when_asked = true },
+        { "IOPressureUSec", "t", append_io_pressure, .when_asked = true },
+        { "MemoryPressureUSec", "t", append_memory_pressure, .when_asked = true },
         {},
 };
 
@@ -565,6 +585,10 @@ static const sd_bus_vtable sandbox_vtable[] = {
         SD_BUS_PROPERTY("MemoryCurrent", "t", property_get, 0, 0),
         SD_BUS_PROPERTY("CPUUsageNSec", "t", property_get, 0, 0),
         SD_BUS_PROPERTY("TasksCurrent", "t", property_get, 0, 0),
+        SD_BUS_PROPERTY("OOMKills", "t", property_get, 0, 0),
+        SD_BUS_PROPERTY("CPUPressureUSec", "t", property_get, 0, 0),
+        SD_BUS_PROPERTY("IOPressureUSec", "t", property_get, 0, 0),
+        SD_BUS_PROPERTY("MemoryPressureUSec", "t", property_get, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("ProcessExited",
                                 SD_BUS_ARGS("o", process, "u", pid, "s", reason, "i", status), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Denied", SD_BUS_ARGS("s", gateway, "a{sv}", what), 0),

@@ -12,17 +12,22 @@
 
 static const struct {
         const char *controller, *v1_file, *v2_file;
-        const char *v2_key; /* the line of v2_file that it is in; NULL = the file is the number */
+        const char *v1_key, *v2_key; /* what stands in front of it in the file; NULL = the file is the number */
         uint64_t v2_factor;
 } usages[_USAGE_MAX] = {
-        [USAGE_MEMORY] = { "memory", "memory.usage_in_bytes", "memory.current", NULL, 1 },
-        [USAGE_CPU] = { "cpuacct", "cpuacct.usage", "cpu.stat", "usage_usec ", 1000 },
-        [USAGE_TASKS] = { "pids", "pids.current", "pids.current", NULL, 1 },
+        [USAGE_MEMORY] = { "memory", "memory.usage_in_bytes", "memory.current", NULL, NULL, 1 },
+        [USAGE_CPU] = { "cpuacct", "cpuacct.usage", "cpu.stat", NULL, "usage_usec ", 1000 },
+        [USAGE_TASKS] = { "pids", "pids.current", "pids.current", NULL, NULL, 1 },
+        [USAGE_OOM_KILLS] = { "memory", "memory.oom_control", "memory.events", "\noom_kill ", "\noom_kill ", 1 },
+        /* the first line is that of "some" */
+        [USAGE_CPU_PRESSURE] = { "cpu", NULL, "cpu.pressure", NULL, " total=", 1 },
+        [USAGE_IO_PRESSURE] = { "io", NULL, "io.pressure", NULL, " total=", 1 },
+        [USAGE_MEMORY_PRESSURE] = { "memory", NULL, "memory.pressure", NULL, " total=", 1 },
 };
 
 uint64_t usage_read(const CgroupHost *host, const char *cgroup, Usage usage) {
         bool is_v2 = cgroup_host_get_layout(host) == CGROUP_UNIFIED;
-        const char *key = is_v2 ? usages[usage].v2_key : NULL;
+        const char *key = is_v2 ? usages[usage].v2_key : usages[usage].v1_key;
         g_autoptr(CgroupBox) box = NULL;
         g_autofree char *text = NULL;
         const char *number;

@@ -14,6 +14,10 @@ typedef enum Usage {
         USAGE_MEMORY, /* bytes */
         USAGE_CPU,    /* nanoseconds */
         USAGE_TASKS,  /* processes and threads */
+        USAGE_OOM_KILLS,       /* processes that the kernel has killed for want of memory */
+        USAGE_CPU_PRESSURE,    /* microseconds in which one of its tasks or more waited for a processor, ... */
+        USAGE_IO_PRESSURE,     /* ... for a disk, ... */
+        USAGE_MEMORY_PRESSURE, /* ... for memory (Documentation/accounting/psi.rst); v2 only */
         _USAGE_MAX,
         _USAGE_INVALID = -EINVAL,
 } Usage;

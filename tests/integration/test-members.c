@@ -343,6 +343,10 @@ static const struct {
         { TEST_SANDBOX, "MemoryCurrent", "t" },
         { TEST_SANDBOX, "CPUUsageNSec", "t" },
         { TEST_SANDBOX, "TasksCurrent", "t" },
+        { TEST_SANDBOX, "OOMKills", "t" },
+        { TEST_SANDBOX, "CPUPressureUSec", "t" },
+        { TEST_SANDBOX, "IOPressureUSec", "t" },
+        { TEST_SANDBOX, "MemoryPressureUSec", "t" },
         { TEST_PROCESS, "Pid", "u" },
         { TEST_PROCESS, "Argv", "as" },
         { TEST_PROCESS, "State", "s" },
@@ -399,6 +403,10 @@ static void test_usage(void **state G_GNUC_UNUSED) {
         assert_in_range(get_number("TasksCurrent"), 2, 3); /* init and sleep; and a fork under way */
         assert_in_range(get_number("MemoryCurrent"), 4096, 64 * 1024 * 1024);
         assert_in_range(get_number("CPUUsageNSec"), 1000, 10 * UINT64_C(1000000000));
+        assert_int_equal(get_number("OOMKills"), 0);
+        assert_true(get_number("CPUPressureUSec") <= 60 * UINT64_C(1000000)); /* 0 with cgroup v1 */
+        assert_true(get_number("IOPressureUSec") <= 60 * UINT64_C(1000000));
+        assert_true(get_number("MemoryPressureUSec") <= 60 * UINT64_C(1000000));
         group = test_client_get_string(clients[OWNER], objects.sandbox, TEST_SANDBOX, "ControlGroup");
         file = g_strdup_printf("/proc/%u/cgroup", objects.pid);
         assert_true(g_file_get_contents(file, &text, NULL, NULL));
