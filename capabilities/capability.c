@@ -126,6 +126,20 @@ char *const *capability_get_gateways(const Capability *capability) {
         return (char *const *) capability->gateways->pdata;
 }
 
+const char *capabilities_find_gateway(const GPtrArray *capabilities, const char *file, unsigned line) {
+        for (guint i = 0; file && i < capabilities->len; i++) {
+                const Capability *capability = capabilities->pdata[i];
+
+                for (guint j = 0; j < capability->configs->len; j++) {
+                        const GatewayConfig *config = capability->configs->pdata[j];
+
+                        if (config->origin->line == line && g_strcmp0(config->origin->file, file) == 0)
+                                return config->ops->id;
+                }
+        }
+        return NULL;
+}
+
 static int capability_plan_gateway(const Capability *capability, const GatewayOps *ops, Plan *plan,
                                    Error *error) {
         for (guint i = 0; i < capability->configs->len; i++) {

@@ -25,6 +25,10 @@ bool capability_is_default(const Capability *capability);             /* from a 
 char *const *capability_get_files(const Capability *capability);
 char *const *capability_get_gateways(const Capability *capability);
 
+/* Id of the gateway that has a row at @line of @file among @capabilities (of Capability), or NULL: whose an error is
+ * that has a place. Static. */
+const char *capabilities_find_gateway(const GPtrArray *capabilities, const char *file, unsigned line);
+
 /* Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most CAPABILITY_NAME_MAX. */
 bool capability_name_is_valid(const char *name);
 

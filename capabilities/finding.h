@@ -13,6 +13,7 @@ typedef struct Finding {
         unsigned line, column; /* 1-based; 0 = unknown, or the whole file */
         char *path;            /* owned; JSON Pointer, "" if it makes no sense */
         char *text;            /* owned; what is wrong and what was expected */
+        const char *gateway;   /* static; whose row it is about, or NULL */
 } Finding;
 
 /* Copies its strings; what is not UTF-8 in them becomes U+FFFD. */

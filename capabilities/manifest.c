@@ -111,10 +111,12 @@ static int read_entry(const JsonCursor *at, ManifestCapability *capability) {
         result = json_read_object(at, entry_fields, JSON_UNKNOWN_WARNING, &entry);
         if (!entry.ops || !entry.has_rows)
                 return result;
+        json_document_set_subject(at->document, entry.ops->id);
         for (bool more = json_cursor_get_first(&entry.rows, &row); more;
              more = json_cursor_get_next(&row, &row))
                 if (entry_read_row(&entry, &row, capability) < 0)
                         result = -EBADMSG;
+        json_document_set_subject(at->document, NULL);
         return result;
 }
 

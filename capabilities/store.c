@@ -316,6 +316,7 @@ static void read_manifest(StoreLoad *load, const char *path, const char *text, s
 
                 store_add_finding(load->store, finding->severity == JSON_FINDING_ERROR, path, finding->line,
                                   finding->column, finding->path, finding->message);
+                ((Finding *) load->store->findings->pdata[load->store->findings->len - 1])->gateway = finding->subject;
         }
         for (guint i = 0; i < capabilities->len; i++)
                 add_definition(by_name, path, g_ptr_array_index(capabilities, i), is_default);

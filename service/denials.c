@@ -59,10 +59,10 @@ void denials_add(Denials *denials, const ShimDenied *denied) {
         denials_tell(denials);
 }
 
-void denials_add_refusal(Denials *denials, char *const *capabilities, const Error *error) {
+void denials_add_refusal(Denials *denials, char *const *capabilities, const char *gateway, const Error *error) {
         g_autofree char *text = error_format(error);
         g_autofree char *names = g_strjoinv(" ", (char **) (uintptr_t) capabilities);
-        ShimDenied what = { .detail = text, .count = 1 };
+        ShimDenied what = { .gateway = (char *) (uintptr_t) gateway, .detail = text, .count = 1 };
 
         if (strlen(names) > DENIED_TEXT_MAX)
                 names[DENIED_TEXT_MAX] = '\0';

@@ -27,7 +27,7 @@ void denials_free(Denials *denials);
 /* An attempt that was refused: tells it, now or later together with others of its kind. */
 void denials_add(Denials *denials, const ShimDenied *denied);
 /* A capability that was refused; only kept. */
-void denials_add_refusal(Denials *denials, char *const *capabilities, const Error *error);
+void denials_add_refusal(Denials *denials, char *const *capabilities, const char *gateway, const Error *error);
 
 /* The oldest first. */
 guint denials_get_size(const Denials *denials);

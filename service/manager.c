@@ -302,6 +302,15 @@ static int manager_prepare(Manager *manager, const SandboxRequest *request, Sand
         return 0;
 }
 
+static void manager_report_refusal(const Manager *manager, const SandboxRequest *request, const Error *error) {
+        g_autoptr(GPtrArray) capabilities = NULL;
+        const char *gateway = NULL;
+
+        if (store_resolve(manager->store, request->capabilities, &capabilities, NULL) >= 0)
+                gateway = capabilities_find_gateway(capabilities, error->file, error->line);
+        (void) report_refusal(request->name, request->capabilities, gateway, error);
+}
+
 int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone created, void *userdata,
                    Sandbox **ret, Error *error) {
         g_autoptr(Sandbox) sandbox = NULL;
@@ -313,7 +322,7 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                 return error_setf(error, ERROR_BAD_STATE, "The service is stopping");
         r = manager_prepare(manager, request, &sandbox, &failure);
         if (r < 0) {
-                report_refusal(request->name, request->capabilities, &failure);
+                manager_report_refusal(manager, request, &failure);
                 return error_move(error, &failure);
         }
         shim = pool_take(manager->pool, &sandbox_shim_events, sandbox);

@@ -81,6 +81,8 @@ void report_finding(const Finding *finding, const char *id) {
                          finding->file,
                          "MANIFEST_LINE",
                          line,
+                         "GATEWAY",
+                         finding->gateway,
                          NULL,
                  },
                  "%s", text);
@@ -92,11 +94,20 @@ void report_sandbox_started(const char *name) {
                  "Sandbox '%s' has started", name);
 }
 
-void report_sandbox_failed(const char *name, const Error *error) {
+/* NULL = not known. */
+static const char *format_line(const Error *error, char *ret, size_t size) {
+        (void) snprintf(ret, size, "%u", error->line);
+        return error->file && error->line > 0 ? ret : NULL;
+}
+
+void report_sandbox_failed(const char *name, const char *gateway, const Error *error) {
         g_autofree char *reason = error_format(error);
+        char line[16];
 
         log_full(LOG_WARNING,
-                 (const char *const[]){ "MESSAGE_ID", MESSAGE_SANDBOX_FAILED, "SANDBOX", name, NULL },
+                 (const char *const[]){ "MESSAGE_ID", MESSAGE_SANDBOX_FAILED, "SANDBOX", name, "GATEWAY", gateway,
+                                        "MANIFEST_FILE", error->file, "MANIFEST_LINE",
+                                        format_line(error, line, sizeof(line)), NULL },
                  "Sandbox '%s' has failed: %s", name, reason);
 }
 
@@ -114,8 +125,9 @@ void report_denied(const char *name, const ShimDenied *denied) {
                  denied->gateway, *denied->detail ? ": " : "", denied->detail, denied->count);
 }
 
-bool report_refusal(const char *sandbox, char *const *capabilities, const Error *error) {
+bool report_refusal(const char *sandbox, char *const *capabilities, const char *gateway, const Error *error) {
         g_autofree char *reason = NULL, *names = NULL;
+        char line[16];
 
         if (!capabilities || !*capabilities || !error_is_refusal(error))
                 return false;
@@ -123,7 +135,8 @@ bool report_refusal(const char *sandbox, char *const *capabilities, const Error 
         names = g_strjoinv(" ", (char **) capabilities);
         log_full(LOG_NOTICE,
                  (const char *const[]){ "MESSAGE_ID", MESSAGE_CAPABILITY_REFUSED, "SANDBOX", sandbox,
-                                        "CAPABILITY", names, "MANIFEST_FILE", error->file, NULL },
+                                        "CAPABILITY", names, "GATEWAY", gateway, "MANIFEST_FILE", error->file,
+                                        "MANIFEST_LINE", format_line(error, line, sizeof(line)), NULL },
                  "Sandbox '%s' does not get what was asked for: %s", sandbox, reason);
         return true;
 }

@@ -27,7 +27,8 @@ void report_reloading(Report *report); /* RELOADING=1, report_ready() to follow 
 /* @id: MESSAGE_MANIFEST_FINDING or MESSAGE_SETTINGS_FINDING. */
 void report_finding(const Finding *finding, const char *id);
 void report_sandbox_started(const char *name);
-void report_sandbox_failed(const char *name, const Error *error);
+/* @gateway (or NULL): the one to blame, capabilities_find_gateway(). */
+void report_sandbox_failed(const char *name, const char *gateway, const Error *error);
 void report_denied(const char *name, const ShimDenied *denied);
 /* Says so if @error is about one of @capabilities (NULL = none) and returns true, and nothing otherwise. */
-bool report_refusal(const char *sandbox, char *const *capabilities, const Error *error);
+bool report_refusal(const char *sandbox, char *const *capabilities, const char *gateway, const Error *error);

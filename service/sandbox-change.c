@@ -245,10 +245,14 @@ static void change_take_effect(Sandbox *sandbox, Change *change) {
 static void sandbox_continue_changes(Sandbox *sandbox);
 
 static void change_report(const Sandbox *sandbox, const Change *change, const Error *error) {
+        const char *gateway = NULL;
+
         if (change->verb != SANDBOX_GRANT && change->verb != SANDBOX_SET_CAPABILITIES)
                 return;
-        if (report_refusal(sandbox->spec->name, change->names, error))
-                denials_add_refusal(sandbox->denials, change->names, error);
+        if (change->capabilities)
+                gateway = capabilities_find_gateway(change->capabilities, error->file, error->line);
+        if (report_refusal(sandbox->spec->name, change->names, gateway, error))
+                denials_add_refusal(sandbox->denials, change->names, gateway, error);
 }
 
 static void on_changed(void *userdata, const Error *error) {

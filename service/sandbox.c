@@ -230,13 +230,18 @@ static void on_exited(void *userdata, const ShimExited *exited) {
                 sandbox_stop(sandbox, 0, NULL, NULL);
 }
 
+static void sandbox_report_failed(const Sandbox *sandbox, const Error *error) {
+        report_sandbox_failed(sandbox->spec->name,
+                              capabilities_find_gateway(sandbox->capabilities, error->file, error->line), error);
+}
+
 static void on_gone(void *userdata, const Error *reason) {
         Sandbox *sandbox = userdata;
 
         if (sandbox->state == SANDBOX_CREATING)
                 (void) error_copy(&sandbox->failure, reason);
         else
-                report_sandbox_failed(sandbox->spec->name, reason);
+                sandbox_report_failed(sandbox, reason);
         sandbox_set_state(sandbox, SANDBOX_FAILED, reason->message);
         sandbox_fail_changes(sandbox);
 }
@@ -250,7 +255,7 @@ static void sandbox_answer_all(Sandbox *sandbox, const Error *error) {
                 SandboxDone created = sandbox->created;
 
                 sandbox->created = NULL;
-                report_sandbox_failed(sandbox->spec->name, &sandbox->failure);
+                sandbox_report_failed(sandbox, &sandbox->failure);
                 created(sandbox->created_userdata, &sandbox->failure);
         }
         for (guint i = 0; i < waiters->len; i++) {

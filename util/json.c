@@ -25,6 +25,7 @@ struct JsonDocument {
         const JsonNode *root;  /* NULL if something is wrong with the whole text */
         GPtrArray *findings;   /* owned JsonFinding *, by line and column */
         JsonFinding *overflow; /* not owned; the one that stands for all above JSON_FINDINGS_MAX */
+        const char *subject;   /* static; of what is read now, or NULL */
         bool has_errors;
 };
 
@@ -97,7 +98,9 @@ static void finding_add(JsonDocument *document, JsonSeverity severity, unsigned 
         }
 
         finding = g_new0(JsonFinding, 1);
-        *finding = (JsonFinding){ .severity = severity, .line = line, .column = column };
+        *finding = (JsonFinding){
+                .severity = severity, .line = line, .column = column, .subject = document->subject
+        };
         finding->path = text_escape(owned_path);
         if (document->findings->len + 1 < JSON_FINDINGS_MAX)
                 finding->message = text_escape(message);
@@ -372,6 +375,10 @@ bool json_document_has_errors(const JsonDocument *document) {
 
 const GPtrArray *json_document_get_findings(const JsonDocument *document) {
         return document->findings;
+}
+
+void json_document_set_subject(JsonDocument *document, const char *subject) {
+        document->subject = subject;
 }
 
 int json_document_get_error(const JsonDocument *document, Error *error) {

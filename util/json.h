@@ -27,6 +27,7 @@ typedef struct JsonFinding {
         unsigned line, column;
         char *path;    /* owned; JSON Pointer, "" = the whole document */
         char *message; /* owned; what is wrong and what was expected */
+        const char *subject; /* not owned; as of json_document_set_subject(), or NULL */
 } JsonFinding;
 
 typedef struct JsonDocument JsonDocument;
@@ -46,6 +47,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(JsonDocument, json_document_free)
 
 const char *json_document_get_file(const JsonDocument *document);
 bool json_document_has_errors(const JsonDocument *document);
+/* Findings that are added from now on are about @subject, which is static; NULL = about nothing in particular. */
+void json_document_set_subject(JsonDocument *document, const char *subject);
 const GPtrArray *json_document_get_findings(const JsonDocument *document); /* of JsonFinding */
 /* The first finding that is an error as an Error (ERROR_INVALID_MANIFEST with its place); returns its
  * negative errno, 0 if there is none. */

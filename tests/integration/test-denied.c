@@ -381,6 +381,7 @@ static void test_status(void **state) {
         assert_int_equal(json_integer_value(json_object_get(row, "port")), 443);
         row = json_array_get(refused, 2);
         assert_string_equal(get_string(row, "capability"), "denied.missing");
+        assert_string_equal(get_string(row, "gateway"), "file");
         assert_non_null(strstr(get_string(row, "text"), "no-such-file"));
         assert_string_equal(get_string(json_array_get(refused, 3), "capability"), "denied.unknown");
         row = json_array_get(json_object_get(status, "Mounts"), 0);

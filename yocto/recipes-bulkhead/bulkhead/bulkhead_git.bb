@@ -47,6 +47,7 @@ FILES:${PN}-bash-completion = "${datadir}/bash-completion"
 FILES:${PN} += " \
     ${datadir}/bulkhead \
     ${datadir}/dbus-1 \
+    ${datadir}/polkit-1 \
     ${nonarch_libdir}/sysusers.d \
     ${nonarch_libdir}/tmpfiles.d \
     ${nonarch_libdir}/systemd/catalog \
