@@ -123,6 +123,12 @@ static void launch_right(sd_bus_message *call) {
 static void launch_wrong(sd_bus_message *call) {
         append(call, "sasa{sv}", "", 0, 0);
 }
+static void launch_with_right(sd_bus_message *call) {
+        append(call, "sasas", "", 1, "/bin/true", 1, "members.file");
+}
+static void launch_with_wrong(sd_bus_message *call) {
+        append(call, "sasas", "", 1, "/bin/true", 1, "members.nothing");
+}
 static void name_right(sd_bus_message *call) {
         append(call, "s", asking == ROOT ? "65534:members" : "members");
 }
@@ -202,6 +208,7 @@ static const struct {
 } members[] = {
         { TEST_MANAGER, "CreateSandbox", create_right, create_wrong, "InvalidName", NULL },
         { TEST_MANAGER, "Launch", launch_right, launch_wrong, INVALID_ARGS, NULL },
+        { TEST_MANAGER, "LaunchWith", launch_with_right, launch_with_wrong, "UnknownCapability", NULL },
         { TEST_MANAGER, "GetSandbox", name_right, name_wrong, "NoSuchSandbox", NULL },
         { TEST_MANAGER, "GetSandboxByPID", pid_right, pid_wrong, "NoSuchSandbox", NULL },
         { TEST_MANAGER, "ListSandboxes", none, NULL, NULL, NULL },
@@ -299,6 +306,8 @@ static void test_members_by_another_member(void **state G_GNUC_UNUSED) {
                         ask(SECOND, i, members[i].right, ACCESS_DENIED);
                 else
                         ask(SECOND, i, members[i].right, is_manager ? members[i].owner_error : ANY);
+                if (members[i].wrong)
+                        ask(SECOND, i, members[i].wrong, is_manager ? members[i].wrong_error : ANY);
         }
         /* none of it has reached the owner's */
         assert_int_equal(test_client_shell(clients[OWNER], objects.sandbox, "test -e /gateways/file", NULL),
@@ -340,6 +349,8 @@ static const struct {
         { TEST_SANDBOX, "Leader", "u" },
         { TEST_SANDBOX, "ControlGroup", "s" },
         { TEST_SANDBOX, "Labels", "a{ss}" },
+        { TEST_SANDBOX, "Mounts", "a(sst)" },
+        { TEST_SANDBOX, "Refused", "a(tsa{sv})" },
         { TEST_SANDBOX, "MemoryCurrent", "t" },
         { TEST_SANDBOX, "CPUUsageNSec", "t" },
         { TEST_SANDBOX, "TasksCurrent", "t" },
@@ -375,11 +386,111 @@ static void expect_property(Who who, size_t i) {
         assert_string_equal(type, properties[i].type);
 }
 
+/* GetAll shows the same to the same. */
+static void expect_all(Who who, const char *interface) {
+        bool works = who == ROOT || who == OWNER || (who == SECOND && strcmp(interface, TEST_MANAGER) == 0);
+        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+        g_autoptr(sd_bus_message) reply = NULL;
+        int r = test_client_ask(clients[who], path_for(who, interface), "org.freedesktop.DBus.Properties", "GetAll",
+                                &reply, &error, "s", interface);
+        size_t n = 0, expected = 0;
+
+        if (who == OUTSIDER)
+                test_expect_error(r, &error, ACCESS_DENIED, NULL);
+        if (!works) {
+                assert_true(r < 0);
+                return;
+        }
+        test_expect_ok(r, &error, "GetAll");
+        for (size_t i = 0; i < G_N_ELEMENTS(properties); i++)
+                expected += strcmp(properties[i].interface, interface) == 0;
+        assert_true(sd_bus_message_enter_container(reply, 'a', "{sv}") > 0);
+        for (; sd_bus_message_skip(reply, "{sv}") > 0; n++)
+                ;
+        assert_int_equal(n, expected);
+}
+
+/* What the interface descriptions have and the tables above do not. */
+static void expect_complete(const char *interface) {
+        g_autofree char *file = g_strdup_printf("%s/dbus/interfaces/%s.xml", g_getenv("BULKHEAD_TEST_SOURCE"),
+                                                interface);
+        g_autofree char *text = NULL;
+        unsigned n = 0;
+
+        assert_true(g_file_get_contents(file, &text, NULL, NULL));
+        for (const char *at = text; (at = strchr(at, '<')); at++) {
+                bool is_method = g_str_has_prefix(at, "<method name=\""), found = false;
+                g_autofree char *name = NULL;
+
+                if (!is_method && !g_str_has_prefix(at, "<property name=\""))
+                        continue;
+                at = strchr(at, '"') + 1;
+                name = g_strndup(at, strcspn(at, "\""));
+                for (size_t i = 0; is_method && i < G_N_ELEMENTS(members); i++)
+                        found |= strcmp(members[i].interface, interface) == 0 && strcmp(members[i].member, name) == 0;
+                for (size_t i = 0; !is_method && i < G_N_ELEMENTS(properties); i++)
+                        found |= strcmp(properties[i].interface, interface) == 0 &&
+                                 strcmp(properties[i].name, name) == 0;
+                if (!found)
+                        fail_msg("%s.%s has no row in this test", interface, name);
+                n++;
+        }
+        print_message("%s: %u members and properties, each with its rows\n", interface, n);
+}
+
+static void test_tables_are_complete(void **state G_GNUC_UNUSED) {
+        expect_complete(TEST_MANAGER);
+        expect_complete(TEST_SANDBOX);
+        expect_complete(TEST_PROCESS);
+}
+
+/* Another member finds no word of the owner's things where things are listed. */
+static void test_nothing_is_listed(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *path, *interface, *member;
+        } lists[] = {
+                { TEST_BUS_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects" },
+                { TEST_BUS_PATH, "org.freedesktop.DBus.Introspectable", "Introspect" },
+                { TEST_BUS_PATH "/sandbox", "org.freedesktop.DBus.Introspectable", "Introspect" },
+                { TEST_BUS_PATH, TEST_MANAGER, "ListSandboxes" },
+        };
+
+        objects_make();
+        for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+                for (Who who = 0; who < N_WHO; who++) {
+                        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+                        g_autoptr(sd_bus_message) reply = NULL;
+                        g_autofree char *text = NULL;
+                        size_t size = 0;
+                        FILE *stream = open_memstream(&text, &size);
+                        int r = test_client_ask(clients[who], lists[i].path, lists[i].interface, lists[i].member,
+                                                &reply, &error, "");
+
+                        if (r >= 0)
+                                (void) sd_bus_message_dump(reply, stream, 0);
+                        (void) fclose(stream);
+                        if (who == OUTSIDER)
+                                test_expect_error(r, &error, ACCESS_DENIED, NULL);
+                        else if (r < 0 && who != SECOND)
+                                fail_msg("%s by %s: %s", lists[i].member, who_names[who], error.name);
+                        if (who == SECOND && strstr(text, "members"))
+                                fail_msg("%s tells another member of the owner's sandbox: %s", lists[i].member, text);
+                        if (who < SECOND && i != 1 && !strstr(text, "members"))
+                                fail_msg("%s does not tell %s: %s", lists[i].member, who_names[who], text);
+                }
+        objects_drop();
+}
+
 static void test_properties(void **state G_GNUC_UNUSED) {
         objects_make();
         for (size_t i = 0; i < G_N_ELEMENTS(properties); i++)
                 for (Who who = 0; who < N_WHO; who++)
                         expect_property(who, i);
+        for (Who who = 0; who < N_WHO; who++) {
+                expect_all(who, TEST_MANAGER);
+                expect_all(who, TEST_SANDBOX);
+                expect_all(who, TEST_PROCESS);
+        }
         objects_drop();
 }
 
@@ -478,6 +589,8 @@ int main(void) {
                 members_case(test_members_by_another_member),
                 members_case(test_members_by_an_outsider),
                 members_case(test_properties),
+                members_case(test_tables_are_complete),
+                members_case(test_nothing_is_listed),
                 members_case(test_usage),
                 members_case(test_pid_of_anything_inside),
                 members_case(test_namespaces),
