@@ -181,6 +181,7 @@ static void listen_at(TestBus *bus) {
         (void) unlink(address.sun_path);
         bus->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(bind(bus->listen_fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(chmod(address.sun_path, 0666), 0);
         assert_int_equal(listen(bus->listen_fd, 128), 0);
 }
 
