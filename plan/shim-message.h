@@ -35,6 +35,8 @@ typedef enum ShimMessageType {
                              * names lead to, and nothing else */
         SHIM_STOP = 7,   /* u64 usec from the halt signal to SIGKILL (0 = the spec's). DONE when everything of
                           * the sandbox is gone; then the shim exits. Allowed at any time, also while starting */
+        SHIM_SNAPSHOT = 9, /* u64 usec that it may take (0 = SNAPSHOT_TIMEOUT_USEC); a descriptor to write the image
+                            * into. DONE when it is whole. One at a time */
         /* shim -> service */
         SHIM_DONE = 32,    /* ShimDone */
         SHIM_RAN = 33,     /* ShimRan */

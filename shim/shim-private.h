@@ -18,6 +18,7 @@
 #include "shim/oom.h"
 #include "shim/report.h"
 #include "shim/shim.h"
+#include "shim/snapshot.h"
 #include "util/cgroup.h"
 #include "util/loop.h"
 
@@ -52,6 +53,8 @@ struct Shim {
         InitClient *init;     /* owned */
         Applier *applier;     /* owned */
         Oom *oom;             /* owned; NULL where the host cannot tell */
+        Snapshot *snapshot;   /* owned; NULL = none under way */
+        uint32_t snapshot_serial; /* waiting for it */
         bool is_frozen;
         gint64 deadline;   /* monotonic usec; 0 = none */
         gint64 kill_until; /* in ENDING */

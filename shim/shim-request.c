@@ -243,6 +243,45 @@ static void on_get_namespaces(Shim *shim, WireMessage *message) {
                 (void) fd_close(fds[i]);
 }
 
+static void on_snapshot_done(void *userdata, const Error *error) {
+        Shim *shim = userdata;
+
+        shim_answer(shim, shim->snapshot_serial, error);
+        g_clear_pointer(&shim->snapshot, snapshot_free);
+}
+
+static int start_snapshot(Shim *shim, const WireMessage *message, uint64_t timeout_usec, Error *error) {
+        SnapshotSetup setup = {
+                .loop = shim->loop,
+                .spec = shim->spec,
+                .monitor = container_get_monitor(shim->container),
+                .timeout_usec = timeout_usec ?: SNAPSHOT_TIMEOUT_USEC,
+        };
+
+        if (shim->snapshot)
+                return error_setf(error, ERROR_BAD_STATE, "A snapshot of the sandbox is under way already");
+        if (message->n_fds != 1 || timeout_usec > SNAPSHOT_TIMEOUT_MAX_USEC)
+                return error_setf(error, ERROR_INVALID_ARGS, "A snapshot needs one descriptor, and at most %u s",
+                                  (unsigned) (SNAPSHOT_TIMEOUT_MAX_USEC / G_USEC_PER_SEC));
+        setup.file_fd = message->fds[0];
+        return snapshot_start(&setup, on_snapshot_done, shim, &shim->snapshot, error);
+}
+
+static void on_snapshot(Shim *shim, WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        uint64_t timeout_usec = wire_get_u64(&reader);
+        g_auto(Error) error = ERROR_NULL;
+        int r;
+
+        r = require_running(shim, &error);
+        if (r >= 0)
+                r = start_snapshot(shim, message, timeout_usec, &error);
+        if (r < 0)
+                shim_answer(shim, message->header.serial, &error);
+        else
+                shim->snapshot_serial = message->header.serial;
+}
+
 static void on_stop(Shim *shim, WireMessage *message) {
         WireReader reader = wire_reader(message);
         uint64_t timeout_usec = wire_get_u64(&reader);
@@ -279,6 +318,8 @@ void shim_dispatch_request(Shim *shim, WireMessage *message) {
                 return on_resolved(shim, message);
         case SHIM_GET_NAMESPACES:
                 return on_get_namespaces(shim, message);
+        case SHIM_SNAPSHOT:
+                return on_snapshot(shim, message);
         case SHIM_STOP:
                 return on_stop(shim, message);
         default: {

@@ -555,6 +555,7 @@ void shim_free(Shim *shim) {
         g_clear_pointer(&shim->timings, g_array_unref);
         g_clear_pointer(&shim->terminals, g_hash_table_unref);
         g_clear_pointer(&shim->report, report_free);
+        g_clear_pointer(&shim->snapshot, snapshot_free);
         g_clear_pointer(&shim->loop, loop_free);
         error_done(&shim->reason);
         shim->service_fd = fd_close(shim->service_fd);

@@ -27,6 +27,8 @@
 #define SPEC_PATHS_MAX         256           /* layers, hidden paths, folders: work at every start; overlayfs takes 500 */
 #define SECCOMP_NAME_MAX       64            /* a template's word for a filter of system calls */
 #define PATH_SIZE_MAX          4096          /* PATH_MAX, the terminating NUL included */
+#define ARCHIVE_DEPTH_MAX      256           /* folders below folders in a snapshot; each is open meanwhile */
+#define ARCHIVE_BYTES_MAX      (UINT64_C(64) << 30) /* of a snapshot's files; holes count */
 #define ENV_NAME_MAX           256
 #define ENV_VALUE_MAX          (64 * 1024)   /* half of what the kernel takes for one string of execve(2) */
 #define GLOB_STARS_MAX         16            /* '*' in one glob: fnmatch(3) tries all ways to fill them */
@@ -117,6 +119,8 @@
 /* Times */
 #define START_TIMEOUT_USEC   (8 * 1000 * 1000ULL)  /* shim, container and init up to "ready"; needs 10 ms */
 #define STOP_TIMEOUT_USEC    (2 * 1000 * 1000ULL)  /* halt signal to SIGKILL, unless the template says otherwise */
+#define SNAPSHOT_TIMEOUT_USEC (5 * 60 * 1000 * 1000ULL)  /* unless the caller says otherwise; 1 GiB takes 30 s */
+#define SNAPSHOT_TIMEOUT_MAX_USEC (60 * 60 * 1000 * 1000ULL)
 #define REQUEST_TIMEOUT_USEC (25 * 1000 * 1000ULL) /* service waits for a shim: what D-Bus clients wait */
 #define POLKIT_TIMEOUT_USEC  (5 * 1000 * 1000ULL)   /* it decides by itself */
 #define POLKIT_DIALOGUE_USEC (120 * 1000 * 1000ULL) /* somebody has to type */
