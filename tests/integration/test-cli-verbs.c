@@ -212,6 +212,26 @@ static void test_events_count(void **state) {
         expect(*state, TEST_STRV("events", "-n", "some"), 2, "-n");
 }
 
+/* It follows over the end of a service to the next one, to which it subscribes by itself. */
+static void test_events_of_the_service(void **state) {
+        g_auto(TestResult) result = { 0 };
+        pid_t pid = test_service_get_pid(*state);
+        TestChild child;
+        int status;
+
+        test_child_start(*state, TEST_STRV("events", "--json"), &child);
+        wait_until_it_listens(*state, &child);
+        assert_return_code(kill(pid, SIGTERM), errno);
+        g_free(read_line_with(child.output_fd, "\"event\":\"service-lost\""));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        test_service_start(*state);
+        g_free(read_line_with(child.output_fd, "\"event\":\"service-back\""));
+        expect(*state, TEST_STRV("run", "--name", "afterwards", "--", "true"), 0, NULL);
+        g_free(read_line_with(child.output_fd, "\"event\":\"exited\",\"sandbox\":\"afterwards\""));
+        assert_return_code(kill(child.pid, SIGINT), errno);
+        test_child_finish(&child, NULL, 0, &result);
+}
+
 /* ---- doctor ---- */
 
 /* What the check of this name says; NULL if there is none. */
@@ -428,6 +448,7 @@ int main(void) {
                 test_case(test_top),
                 test_case(test_events),
                 test_case(test_events_count),
+                test_case(test_events_of_the_service),
                 test_case(test_doctor),
                 test_case(test_doctor_misses_helpers),
                 test_case(test_doctor_finds_leaks),
