@@ -178,6 +178,8 @@ static void test_long_strings(void **state G_GNUC_UNUSED) {
         for (unsigned i = 0; i < 20; i++) {
                 REFUSED(TEST_BUS_PATH, TEST_MANAGER, "CreateSandbox", "sa{sv}", text, 0);
                 REFUSED(TEST_BUS_PATH, TEST_MANAGER, "CreateSandbox", "sa{sv}", "", 1, text, "s", "x");
+                REFUSED(TEST_BUS_PATH, TEST_MANAGER, "LaunchWith", "sasas", text, 1, "/bin/true", 0);
+                REFUSED(TEST_BUS_PATH, TEST_MANAGER, "LaunchWith", "sasas", "", 1, "/bin/true", 1, text);
                 REFUSED(TEST_BUS_PATH, TEST_MANAGER, "CreateSandbox", "sa{sv}", "", 1, "template", "s", text);
                 REFUSED(TEST_BUS_PATH, TEST_MANAGER, "CreateSandbox", "sa{sv}", "", 1, "hostname", "s", text);
                 REFUSED(TEST_BUS_PATH, TEST_MANAGER, "CreateSandbox", "sa{sv}", "", 1, "capabilities", "as",
