@@ -2,11 +2,11 @@
 /*
  * doctor --leaks: what is on the host under this instance's name, and which of it somebody has a record of
  *
- * Everything of a sandbox has one number: its folder in the runtime folder, with what is mounted in it, its cgroup
- * in every hierarchy, its shim's command line. A number is accounted for if the service lists a sandbox of it, or if a shim of it
- * lives that the service has started: those that are kept ready have no name yet. Everything else is a leak,
- * and so is a shim that a running service is not the parent of. What comes and goes while we look is not seen
- * twice.
+ * Everything of a sandbox has one number: its folder in the runtime folder, with what is mounted in it, its
+ * cgroup in every hierarchy, its shim's command line. A number is accounted for if the service lists a sandbox
+ * of it, or if a shim of it lives that the service has started: those that are kept ready have no name yet.
+ * Everything else is a leak, and so is a shim that a running service is not the parent of. What comes and goes
+ * while we look is not seen twice.
  */
 #include <errno.h>
 #include <glib.h>
