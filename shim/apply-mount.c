@@ -240,15 +240,12 @@ int mount_set(Applier *applier, GHashTable *mounts, const char *target, int *tre
         return *tree_fd >= 0 ? attach(applier, mounts, target, tree_fd, error) : 0;
 }
 
-static int bind_apply(Applier *applier, Step *step, Error *error) {
-        const char *target = (step->plan.to ?: step->plan.from)->key;
+int apply_mount_step(Applier *applier, Step *step, const char *target, bool is_recursive, Error *error) {
         Mount *mount = g_hash_table_lookup(applier->mounts, target); /* none: optional, and its source was not there */
         int r;
 
         if (mount) {
                 /* A copy, since a mount that was taken off cannot be attached again. */
-                bool is_recursive = step->plan.from && step->plan.from->bind.flags & PLAN_BIND_RECURSIVE;
-
                 r = mount_clone(mount->tree_fd, "", is_recursive, &step->undo_fd, error);
                 if (r < 0)
                         return r;
@@ -261,8 +258,17 @@ static int bind_apply(Applier *applier, Step *step, Error *error) {
 
 /* Cannot put back what was deleted on the host since it was granted: the kernel mounts nothing without a
  * name. */
+void apply_mount_step_undo(Applier *applier, Step *step, const char *target) {
+        (void) mount_set(applier, applier->mounts, target, &step->undo_fd, NULL);
+}
+
+static int bind_apply(Applier *applier, Step *step, Error *error) {
+        return apply_mount_step(applier, step, (step->plan.to ?: step->plan.from)->key,
+                                step->plan.from && step->plan.from->bind.flags & PLAN_BIND_RECURSIVE, error);
+}
+
 static void bind_undo(Applier *applier, Step *step) {
-        (void) mount_set(applier, applier->mounts, (step->plan.to ?: step->plan.from)->key, &step->undo_fd, NULL);
+        apply_mount_step_undo(applier, step, (step->plan.to ?: step->plan.from)->key);
 }
 
 const ApplyOps apply_bind_ops = {

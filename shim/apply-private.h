@@ -44,6 +44,8 @@ struct Applier {
         Plan *plan;           /* owned; in force */
         GHashTable *sources;  /* number -> owned int *, what callers show by descriptor */
         GHashTable *mounts;   /* target -> owned Mount */
+        GHashTable *sockets;  /* key of a PLAN_SOCKET -> owned SocketProxy */
+        const char *helper_folder, *runtime_folder, *instance_id; /* not owned */
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         Devices *devices;     /* owned; NULL until the first device */
         Limits *limits;       /* owned; NULL until the first limit */
@@ -69,6 +71,7 @@ extern const ApplyOps apply_device_ops; /* apply-device.c */
 extern const ApplyOps apply_limit_ops;  /* apply-limit.c */
 extern const ApplyOps apply_rule_ops;   /* apply-network.c */
 extern const ApplyOps apply_link_ops;   /* apply-network.c */
+extern const ApplyOps apply_socket_ops; /* apply-socket.c */
 
 /* ---- apply.c: for what happens in the sandbox without a plan ---- */
 
@@ -83,6 +86,11 @@ void applier_leave(Applier *applier);
 int mount_set(Applier *applier, GHashTable *mounts, const char *target, int *tree_fd, Error *error);
 void mount_free(void *mount);
 
+/* A kind's step: makes step->tree_fd what is mounted on @target, for good or until it is undone. After a failure it
+ * is as before. @is_recursive: what is there now has mounts below. */
+int apply_mount_step(Applier *applier, Step *step, const char *target, bool is_recursive, Error *error);
+void apply_mount_step_undo(Applier *applier, Step *step, const char *target);
+
 /* ---- apply-device.c ---- */
 
 void devices_free(Devices *devices);
@@ -90,3 +98,7 @@ void devices_free(Devices *devices);
 /* ---- apply-limit.c ---- */
 
 void limits_free(Limits *limits);
+
+/* ---- apply-socket.c ---- */
+
+GHashTable *apply_sockets_new(void);

@@ -20,6 +20,7 @@ static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_LIMIT] = &apply_limit_ops,
         [PLAN_RULE] = &apply_rule_ops,
         [PLAN_LINK] = &apply_link_ops,
+        [PLAN_SOCKET] = &apply_socket_ops,
 };
 
 static void fd_free(void *data) {
@@ -35,11 +36,15 @@ Applier *applier_new(const ApplierSetup *setup) {
         applier->box = setup->box;
         applier->loop = setup->loop;
         applier->report = setup->report;
+        applier->helper_folder = setup->helper_folder;
+        applier->runtime_folder = setup->runtime_folder;
+        applier->instance_id = setup->instance_id;
         applier->plan = plan_new();
         applier->sources = g_hash_table_new_full(NULL, NULL, NULL, fd_free);
         applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);
         applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, fd_free);
         applier->network = network_new(setup->container);
+        applier->sockets = apply_sockets_new();
         applier->root_fd = -EBADF;
         return applier;
 }
@@ -54,6 +59,7 @@ void applier_free(Applier *applier) {
         g_clear_pointer(&applier->sources, g_hash_table_unref);
         g_clear_pointer(&applier->mounts, g_hash_table_unref);
         g_clear_pointer(&applier->idmaps, g_hash_table_unref);
+        g_clear_pointer(&applier->sockets, g_hash_table_unref);
         g_free(applier);
 }
 

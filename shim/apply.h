@@ -28,6 +28,9 @@ typedef struct ApplierSetup {
         CgroupBox *box;
         Loop *loop;
         ShimReport *report;
+        const char *helper_folder;  /* of our own programs */
+        const char *runtime_folder; /* of the shim */
+        const char *instance_id;    /* of the sandbox, unique on the host */
 } ApplierSetup;
 
 Applier *applier_new(const ApplierSetup *setup);

@@ -95,8 +95,10 @@ static int run(const ShimOptions *options) {
 
 int main(int argc, char **argv) {
         const char *helpers = getenv("BULKHEAD_HELPERS"), *level = getenv("BULKHEAD_LOG_LEVEL");
-        g_autofree char *init_program = g_build_filename(helpers ?: BULKHEAD_HELPER_DIR, "bulkhead-init", NULL);
-        ShimOptions options = { .instance = "", .init_program = init_program, .service_fd = SERVICE_FD };
+        const char *helper_folder = helpers ?: BULKHEAD_HELPER_DIR;
+        g_autofree char *init_program = g_build_filename(helper_folder, "bulkhead-init", NULL);
+        ShimOptions options = { .instance = "", .init_program = init_program, .helper_folder = helper_folder,
+                                .service_fd = SERVICE_FD };
 
         if (parse_arguments(argc, argv, &options) < 0)
                 return 2;

@@ -37,7 +37,7 @@ typedef enum ShimState {
 
 struct Shim {
         ShimState state;
-        char *instance, *runtime_folder, *init_program, *lxc_name; /* owned */
+        char *instance, *runtime_folder, *init_program, *helper_folder, *lxc_name; /* owned */
         Loop *loop;         /* owned */
         ShimReport *report; /* owned */
         LoopSource *init_source, *service_source, *timer; /* the loop's; NULL while there is no descriptor */

@@ -175,7 +175,10 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
                                                      .container = shim->container,
                                                      .box = shim->box,
                                                      .loop = shim->loop,
-                                                     .report = shim->report });
+                                                     .report = shim->report,
+                                                     .helper_folder = shim->helper_folder,
+                                                     .runtime_folder = shim->runtime_folder,
+                                                     .instance_id = shim->lxc_name });
         shim_end_step(shim, "masks");
         shim->state = SHIM_RUNNING;
         shim->deadline = 0;
@@ -516,6 +519,7 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         shim->instance = g_strdup(options->instance);
         shim->runtime_folder = g_strdup(options->runtime_folder);
         shim->init_program = g_strdup(options->init_program);
+        shim->helper_folder = g_strdup(options->helper_folder);
         shim->lxc_name = g_strdelimit(g_strdup(options->cgroup), "/", '-');
         shim->loop = loop_new();
         shim->report = report_new(shim->loop, shim_send_report, shim);
@@ -565,6 +569,7 @@ void shim_free(Shim *shim) {
         g_free(shim->instance);
         g_free(shim->runtime_folder);
         g_free(shim->init_program);
+        g_free(shim->helper_folder);
         g_free(shim->lxc_name);
         g_free(shim);
 }

@@ -19,6 +19,7 @@ typedef struct ShimOptions {
         const char *cgroup;         /* of the box, "bulkhead/12" */
         const char *runtime_folder; /* of this sandbox, made by us */
         const char *init_program;
+        const char *helper_folder; /* of our other programs */
         uint32_t id_base; /* of the range that the sandbox will probably have; 0 = not known yet */
         int service_fd;   /* taken */
 } ShimOptions;
