@@ -37,7 +37,8 @@ static int load_filter(Error *error) {
         static const int calls[] = {
                 SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
                 SCMP_SYS(recvmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(accept4),
-                SCMP_SYS(connect), SCMP_SYS(fcntl), SCMP_SYS(pipe2), SCMP_SYS(getsockopt), SCMP_SYS(brk),
+                SCMP_SYS(connect), SCMP_SYS(fcntl), SCMP_SYS(pipe2), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+                SCMP_SYS(brk),
                 SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex),
                 SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
                 SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(exit), SCMP_SYS(exit_group),

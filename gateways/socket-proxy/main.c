@@ -106,9 +106,11 @@ static void listen_again(Proxy *proxy);
 static int connect_upstream(const Proxy *proxy) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        int r;
+        int with_credentials = 1, r;
 
-        if (fd < 0)
+        /* The sound server looks at who sends the first message. It asks the kernel for that after it has accepted us,
+         * which may be too late: so we ask. */
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &with_credentials, sizeof(with_credentials)) < 0)
                 return -errno;
         g_strlcpy(address.sun_path, proxy->config.upstream, sizeof(address.sun_path));
         if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)

@@ -118,7 +118,7 @@ static int take_fds(struct msghdr *message, Chunk *chunk, Error *error) {
 static int read_chunk(End *end, Chunk *chunk, Error *error) {
         union {
                 struct cmsghdr align;
-                uint8_t bytes[CMSG_SPACE(sizeof(int) * SOCKET_PROXY_FDS_MAX)];
+                uint8_t bytes[CMSG_SPACE(sizeof(int) * SOCKET_PROXY_FDS_MAX) + CMSG_SPACE(sizeof(struct ucred))];
         } control;
         struct iovec part;
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
