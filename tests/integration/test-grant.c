@@ -56,8 +56,6 @@ static void prepare(TestService *service) {
                 { "grant.network", "{ \"id\": \"network\", \"config\": [ { \"direction\": \"OUTGOING\","
                                    " \"allow\": [] } ] }" },
                 { "grant.bus", "{ \"id\": \"dbus\", \"config\": [ { \"dbus-gateway-config-session\": [] } ] }" },
-                { "grant.sound", "{ \"id\": \"pulseaudio\", \"config\": [ { \"audio\": true } ] }" },
-                { "grant.windows", "{ \"id\": \"wayland\", \"config\": [ { \"enabled\": true } ] }" },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(planned_only); i++) {
@@ -198,7 +196,7 @@ static void test_second_item_fails_and_the_first_is_undone(void **state G_GNUC_U
 
 /* What this version can plan but not put in place opens nothing at all, and says so. */
 static void test_what_cannot_be_put_in_place_grants_nothing(void **state G_GNUC_UNUSED) {
-        static const char *const names[] = { "grant.bus", "grant.sound", "grant.windows" };
+        static const char *const names[] = { "grant.bus" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
                 expect_refused(names[i], "Unsupported", "This version cannot put");
