@@ -53,6 +53,21 @@ static int silence_host_end(const Link *link, Error *error) {
         return r < 0 ? r : write_setting(link->lease.host_link, "disable_ipv6", "1", error);
 }
 
+/* The name is ours: a link that has it is one of a sandbox that had the lease before, whose namespace the kernel is
+ * not done with, or which somebody holds. */
+static int create_veth(Netlink *host, const NetlinkVeth *veth, Error *error) {
+        g_auto(Error) taken = ERROR_NULL;
+        unsigned index = 0;
+        int r;
+
+        r = netlink_veth_create(host, veth, &taken);
+        if (r != -EEXIST)
+                return r < 0 ? error_move(error, &taken) : 0;
+        if (netlink_link_find(host, veth->name, &index, NULL) >= 0)
+                (void) netlink_link_destroy(host, index, NULL); /* it may have gone meanwhile */
+        return netlink_veth_create(host, veth, error);
+}
+
 static int create_ends(Link *link, Netlink *host, Error *error) {
         NetlinkVeth veth = { .name = link->lease.host_link,
                              .peer_name = link->name,
@@ -70,7 +85,7 @@ static int create_ends(Link *link, Netlink *host, Error *error) {
                                   link->lease.bridge);
         if (r < 0)
                 return error_move(error, &missing);
-        r = netlink_veth_create(host, &veth, error);
+        r = create_veth(host, &veth, error);
         if (r < 0)
                 return r;
         link->is_created = true;

@@ -216,6 +216,50 @@ Lease lab_lease(uint32_t number) {
         return lease;
 }
 
+/* ---- plans ---- */
+
+const PlanOrigin lab_origin = { .capability = (char *) (uintptr_t) "com.example.test",
+                                .file = (char *) (uintptr_t) "test.json",
+                                .line = 7,
+                                .column = 1 };
+
+void lab_plan_add_rule(Plan *plan, PlanDirection direction, PlanProtocol protocol, const char *peer,
+                       const char *peer_ports, const char *local_ports) {
+        g_auto(PlanRule) rule = { .direction = direction, .protocol = protocol };
+        g_auto(Error) error = ERROR_NULL;
+
+        assert_no_error(plan_peer_parse(peer, &rule.peer, &error), &error);
+        if (peer_ports)
+                assert_no_error(plan_ports_parse(peer_ports, &rule.peer_ports, &error), &error);
+        if (local_ports)
+                assert_no_error(plan_ports_parse(local_ports, &rule.local_ports, &error), &error);
+        assert_no_error(plan_add_rule(plan, &lab_origin, &rule, &error), &error);
+}
+
+Plan *lab_plan_new(PlanLinkFlags flags) {
+        Plan *plan = plan_new();
+        g_auto(Error) error = ERROR_NULL;
+
+        assert_no_error(plan_add_link(plan, &lab_origin, "eth0", flags, &error), &error);
+        for (LeaseFamily family = 0; family < _LEASE_FAMILY_MAX; family++) {
+                lab_plan_add_rule(plan, PLAN_OUTGOING, PLAN_PROTOCOL_UDP, lab_address(LAB_PEER, family),
+                         G_STRINGIFY(LAB_MARKER_PORT), NULL);
+                lab_plan_add_rule(plan, PLAN_INCOMING, PLAN_PROTOCOL_UDP, lab_address(LAB_PEER, family), NULL,
+                         G_STRINGIFY(LAB_MARKER_PORT));
+        }
+        return plan;
+}
+
+int lab_send_lease(Driver *driver, const Lease *lease, Error *error) {
+        WireWriter writer = WIRE_WRITER_NULL;
+        uint32_t serial;
+
+        lease_put(&writer, lease);
+        serial = driver_send(driver, SHIM_LEASE, &writer, NULL, 0);
+        wire_writer_done(&writer);
+        return driver_await_done(driver, serial, error);
+}
+
 /* ---- using it ---- */
 
 /* What has arrived at @place since the last look: whether @tag and @marker are among it. */

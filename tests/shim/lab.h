@@ -48,6 +48,15 @@ Lease lab_lease(uint32_t number);
 const char *lab_address(LabPlace place, LeaseFamily family); /* the peer's first */
 const char *lab_other_address(LeaseFamily family);           /* the peer's second */
 
+/* Who asked, of every plan here. */
+extern const PlanOrigin lab_origin;
+/* A plan with a link, and the rules that lab_reaches() needs. */
+Plan *lab_plan_new(PlanLinkFlags flags);
+/* Ports may be NULL. */
+void lab_plan_add_rule(Plan *plan, PlanDirection direction, PlanProtocol protocol, const char *peer,
+                       const char *peer_ports, const char *local_ports);
+int lab_send_lease(Driver *driver, const Lease *lease, Error *error);
+
 /* Sends @packet from @from, whose tag and addresses that are NULL it fills in, and then one that is always allowed:
  * true if the packet was at @to before that. A rule for UDP to and from port 7 of the peer's first address must
  * be there. */

@@ -16,64 +16,17 @@
 #define ROUTER_ADVERT 134
 #define REDIRECT 137
 
-static PlanOrigin origin = { .capability = (char *) (uintptr_t) "com.example.test",
-                             .file = (char *) (uintptr_t) "test.json",
-                             .line = 7,
-                             .column = 1 };
-
 static Lab *lab;
-
-/* ---- plans ---- */
-
-static void add_rule(Plan *plan, PlanDirection direction, PlanProtocol protocol, const char *peer,
-                     const char *peer_ports, const char *local_ports) {
-        g_auto(PlanRule) rule = { .direction = direction, .protocol = protocol };
-        g_auto(Error) error = ERROR_NULL;
-
-        assert_no_error(plan_peer_parse(peer, &rule.peer, &error), &error);
-        if (peer_ports)
-                assert_no_error(plan_ports_parse(peer_ports, &rule.peer_ports, &error), &error);
-        if (local_ports)
-                assert_no_error(plan_ports_parse(local_ports, &rule.local_ports, &error), &error);
-        assert_no_error(plan_add_rule(plan, &origin, &rule, &error), &error);
-}
-
-/* With a link, and what lab_reaches() needs. */
-static Plan *plan_with_link(PlanLinkFlags flags) {
-        Plan *plan = plan_new();
-        g_auto(Error) error = ERROR_NULL;
-
-        assert_no_error(plan_add_link(plan, &origin, "eth0", flags, &error), &error);
-        for (LeaseFamily family = 0; family < _LEASE_FAMILY_MAX; family++) {
-                add_rule(plan, PLAN_OUTGOING, PLAN_PROTOCOL_UDP, lab_address(LAB_PEER, family),
-                         G_STRINGIFY(LAB_MARKER_PORT), NULL);
-                add_rule(plan, PLAN_INCOMING, PLAN_PROTOCOL_UDP, lab_address(LAB_PEER, family), NULL,
-                         G_STRINGIFY(LAB_MARKER_PORT));
-        }
-        return plan;
-}
 
 /* ---- a sandbox ---- */
 
-static int send_lease(Driver *driver, const Lease *lease, Error *error) {
-        WireWriter writer = WIRE_WRITER_NULL;
-        uint32_t serial;
-
-        lease_put(&writer, lease);
-        serial = driver_send(driver, SHIM_LEASE, &writer, NULL, 0);
-        wire_writer_done(&writer);
-        return driver_await_done(driver, serial, error);
-}
-
-/* NULL = without a lease. */
 static Driver *start(const Lease *lease) {
         g_autoptr(Spec) spec = driver_spec();
         g_auto(Error) error = ERROR_NULL;
         Driver *driver = driver_new();
 
         assert_no_error(driver_start(driver, spec, &error), &error);
-        if (lease)
-                assert_no_error(send_lease(driver, lease, &error), &error);
+        assert_no_error(lab_send_lease(driver, lease, &error), &error);
         return driver;
 }
 
@@ -324,11 +277,11 @@ static void run_cases(FirewallChoice choice) {
         for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
                 PlanLinkFlags unfiltered = cases[i].direction == PLAN_OUTGOING ? PLAN_LINK_FILTER_OUTGOING
                                                                                : PLAN_LINK_FILTER_INCOMING;
-                g_autoptr(Plan) plan = plan_with_link(PLAN_LINK_FILTER_ALL &
+                g_autoptr(Plan) plan = lab_plan_new(PLAN_LINK_FILTER_ALL &
                                                       ~(cases[i].is_unfiltered ? unfiltered : 0u));
 
                 if (cases[i].peer)
-                        add_rule(plan, cases[i].direction, cases[i].protocol, cases[i].peer, cases[i].peer_ports,
+                        lab_plan_add_rule(plan, cases[i].direction, cases[i].protocol, cases[i].peer, cases[i].peer_ports,
                                  cases[i].local_ports);
                 apply(driver, plan);
                 for (const Probe *wanted = cases[i].probes; wanted->name; wanted++)
