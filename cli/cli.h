@@ -49,6 +49,7 @@ int verb_mount(Cli *cli, int argc, char **argv);
 int verb_unmount(Cli *cli, int argc, char **argv);
 int verb_freeze(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
+int verb_snapshot(Cli *cli, int argc, char **argv);
 int verb_kill(Cli *cli, int argc, char **argv);
 int verb_stop(Cli *cli, int argc, char **argv);
 

@@ -33,7 +33,7 @@
         "Bulkhead failed, 126 when the program cannot be executed, 127 when it is not found.\n"
 
 static const Verb verbs[] = {
-        { "run", "[OPTION]... [--] PROGRAM [ARGUMENT]...", "Run one program in a fresh sandbox",
+        { "run", "[OPTION]... [--] [PROGRAM [ARGUMENT]...]", "Run one program in a fresh sandbox",
           HELP_SANDBOX HELP_PROCESS
           "      --keep                    leave the sandbox there when the program has ended\n"
           "      --timings                 afterwards, say on standard error how long each step took\n"
@@ -63,6 +63,8 @@ static const Verb verbs[] = {
         { "unmount", "NAME DST", "Take away what 'mount' or '-b' has shown", NULL, verb_unmount },
         { "freeze", "NAME...", "Let none of its programs run until it is thawed", NULL, verb_freeze },
         { "thaw", "NAME...", "Let them run again", NULL, verb_thaw },
+        { "snapshot", "NAME FILE", "Write what was written in a sandbox as an image, a layer for others",
+          "FILE is made, a squashfs image; see Layers= in bulkhead-template(5).\n", verb_snapshot },
         { "kill", "[-s SIGNAL] NAME", "Send a signal to every program in a sandbox",
           "  -s, --signal SIGNAL           its name or number (default: TERM)\n", verb_kill },
         { "stop", "NAME... | --all", "End sandboxes and everything in them",

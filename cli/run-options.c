@@ -110,6 +110,7 @@ static int run_options_take(RunOptions *options, const Cli *cli, int c, char *va
                 return run_options_take_variable(options, cli, value);
         case 't':
                 bulkhead_request_set_template(options->request, value);
+                options->has_template = true;
                 return 0;
         case 'w':
                 if (value[0] != '/')

@@ -32,6 +32,7 @@ typedef struct RunOptions {
         RunOptionsFor wanted;
         BulkheadRequest *request; /* owned; all that is sent but flags and descriptors */
         bool has_term;            /* the variable TERM was given */
+        bool has_template;        /* which may say what is run */
         bool keep;
         bool terminal;
         bool timings;

@@ -351,8 +351,8 @@ int verb_run(Cli *cli, int argc, char **argv) {
         options_begin();
         if (run_options_read(&options, cli, argc, argv, &status) != 0)
                 return status;
-        if (optind == argc)
-                return options_usage(cli, "Name a program to run");
+        if (optind == argc && !options.has_template)
+                return options_usage(cli, "Name a program to run, or a template that does");
         if (bus_open(cli) < 0)
                 return EXIT_BULKHEAD;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * create, grant, revoke, mount, unmount, freeze, thaw, kill, stop: verbs that change a sandbox
+ * create, grant, revoke, mount, unmount, freeze, thaw, snapshot, kill, stop: verbs that change a sandbox
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,6 +149,28 @@ int verb_freeze(Cli *cli, int argc, char **argv) {
 
 int verb_thaw(Cli *cli, int argc, char **argv) {
         return sandboxes_call(cli, argc, argv, bulkhead_thaw);
+}
+
+int verb_snapshot(Cli *cli, int argc, char **argv) {
+        g_auto(BulkheadError) error = { 0 };
+        int status, fd;
+        int r;
+
+        if (options_only_global(cli, argc, argv, 2, 2, &status) != 0)
+                return status;
+        if (bus_open(cli) < 0)
+                return EXIT_FAILURE;
+        /* Never over something that is there: a snapshot that fails would have emptied it. */
+        fd = open(argv[optind + 1], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0) {
+                output_error("Cannot make '%s': %s", argv[optind + 1], g_strerror(errno));
+                return EXIT_FAILURE;
+        }
+        r = bulkhead_snapshot(cli->service, argv[optind], fd, &error);
+        (void) close(fd);
+        if (r < 0)
+                (void) unlink(argv[optind + 1]);
+        return status_of_call(cli, r, &error);
 }
 
 /* "TERM", "SIGTERM", "term" or "15"; -1 for anything else. */

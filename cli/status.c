@@ -30,6 +30,7 @@ static const struct {
         { "State", "State", UNIT_PLAIN },
         { "StateReason", "Reason", UNIT_PLAIN },
         { "Template", "Template", UNIT_PLAIN },
+        { "Privileges", "Privileges", UNIT_PLAIN },
         { "Owner", "Owner", UNIT_PLAIN },
         { "CreatedUSec", "Created", UNIT_DATE },
         { "Capabilities", "Capabilities", UNIT_PLAIN },

@@ -33,7 +33,7 @@ _bulkhead_names() {
 
 _bulkhead() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs='run create exec shell grant revoke mount unmount freeze thaw kill stop list status top events doctor
+    local verbs='run create exec shell grant revoke mount unmount freeze thaw snapshot kill stop list status top events doctor
         capabilities check explain diff'
     local global='--bus --root --json --quiet --help --version'
     local process='-e --environment -w --working-directory -u --user -i --interactive -T --terminal'
@@ -87,7 +87,7 @@ _bulkhead() {
 
     case $verb in
         '') _bulkhead_words "$verbs" ;;
-        exec | shell | kill | status | mount | unmount) ((names == 0)) && _bulkhead_names list ;;
+        exec | shell | kill | status | mount | unmount | snapshot) ((names == 0)) && _bulkhead_names list ;;
         freeze | thaw | stop) _bulkhead_names list ;;
         grant | revoke) if ((names == 0)); then _bulkhead_names list; else _bulkhead_names capabilities; fi ;;
         capabilities | explain) _bulkhead_names capabilities ;;

@@ -143,6 +143,31 @@ static int method_unmount(sd_bus_message *message, Bus *bus, Sandbox *sandbox, s
         return 1;
 }
 
+/* ---- snapshot ---- */
+
+static int method_snapshot(sd_bus_message *message, Bus *bus, Sandbox *sandbox, sd_bus_error *ret_error) {
+        g_auto(Error) error = ERROR_NULL;
+        g_autoptr(BusCall) call = NULL;
+        Caller *caller;
+        int fd; /* the message's */
+        int r;
+
+        r = sd_bus_message_read(message, "h", &fd);
+        if (r < 0)
+                return r;
+        r = bus_get_caller(bus, message, &caller, &error);
+        if (r >= 0)
+                r = bus_options_read_none(message, &error);
+        if (r >= 0) {
+                call = bus_call_new(bus, message, caller->uid);
+                r = sandbox_snapshot(sandbox, fd, bus_call_finish, call, &error);
+        }
+        if (r < 0)
+                return bus_error_set(ret_error, &error);
+        (void) g_steal_pointer(&call);
+        return 1;
+}
+
 /* ---- namespaces ---- */
 
 static int reply_namespaces(sd_bus_message *call, const char *const *names, const int *fds, size_t n) {
@@ -226,6 +251,12 @@ static int method_stop(sd_bus_message *message, Bus *bus, Sandbox *sandbox) {
 
 static int append_name(sd_bus_message *message, const void *sandbox) {
         return sd_bus_message_append_basic(message, SD_BUS_TYPE_STRING, sandbox_get_name(sandbox));
+}
+
+static int append_privileges(sd_bus_message *message, const void *sandbox) {
+        g_auto(GStrv) lines = sandbox_list_privileges(sandbox);
+
+        return bus_append_strings(message, lines);
 }
 
 static int append_template(sd_bus_message *message, const void *sandbox) {
@@ -409,6 +440,7 @@ static int append_memory_pressure(sd_bus_message *message, const void *sandbox) 
 const BusProperty sandbox_bus_properties[] = {
         { "Name", "s", append_name },
         { "Template", "s", append_template },
+        { "Privileges", "as", append_privileges },
         { "Owner", "u", append_owner },
         { "CreatedUSec", "t", append_created },
         { "CreatedUSecMonotonic", "t", append_created_monotonic },
@@ -514,6 +546,10 @@ static int on_unmount(sd_bus_message *message, void *sandbox, sd_bus_error *ret_
         return method_unmount(message, bus_of(message), sandbox, ret_error);
 }
 
+static int on_snapshot(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
+        return method_snapshot(message, bus_of(message), sandbox, ret_error);
+}
+
 static int on_get_namespaces(sd_bus_message *message, void *sandbox, sd_bus_error *ret_error) {
         return method_get_namespaces(message, bus_of(message), sandbox, ret_error);
 }
@@ -556,6 +592,8 @@ static const sd_bus_vtable sandbox_vtable[] = {
                                 SD_BUS_NO_RESULT, on_bind_mount_fd, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Unmount", SD_BUS_ARGS("s", target), SD_BUS_NO_RESULT, on_unmount,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Snapshot", SD_BUS_ARGS("h", file, "a{sv}", options), SD_BUS_NO_RESULT,
+                                on_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetNamespaces", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sh}", namespaces),
                                 on_get_namespaces, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Freeze", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_freeze,
@@ -568,6 +606,7 @@ static const sd_bus_vtable sandbox_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Template", "s", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Privileges", "as", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Owner", "u", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("CreatedUSec", "t", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("CreatedUSecMonotonic", "t", property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),

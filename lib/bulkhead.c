@@ -384,6 +384,10 @@ BULKHEAD_EXPORT int bulkhead_thaw(Bulkhead *bulkhead, const char *sandbox, Bulkh
         return call_sandbox(bulkhead, sandbox, "Thaw", 0, error, "");
 }
 
+BULKHEAD_EXPORT int bulkhead_snapshot(Bulkhead *bulkhead, const char *sandbox, int file, BulkheadError *error) {
+        return call_sandbox(bulkhead, sandbox, "Snapshot", UINT64_MAX, error, "ha{sv}", file, 0);
+}
+
 BULKHEAD_EXPORT int bulkhead_kill(Bulkhead *bulkhead, const char *sandbox, int signal_number,
                                   BulkheadError *error) {
         return call_sandbox(bulkhead, sandbox, "Kill", 0, error, "i", signal_number);

@@ -128,6 +128,9 @@ int bulkhead_unmount(Bulkhead *bulkhead, const char *sandbox, const char *target
 
 int bulkhead_freeze(Bulkhead *bulkhead, const char *sandbox, BulkheadError *error);
 int bulkhead_thaw(Bulkhead *bulkhead, const char *sandbox, BulkheadError *error);
+/* Writes what was written in the sandbox to @file, which is open for writing and stays the caller's, as a squashfs
+ * image: a layer for other sandboxes. Returns when it is whole. */
+int bulkhead_snapshot(Bulkhead *bulkhead, const char *sandbox, int file, BulkheadError *error);
 /* A signal to every program of a sandbox, and to one program. */
 int bulkhead_kill(Bulkhead *bulkhead, const char *sandbox, int signal_number, BulkheadError *error);
 int bulkhead_kill_process(Bulkhead *bulkhead, const char *process, int signal_number, BulkheadError *error);

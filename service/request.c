@@ -161,9 +161,8 @@ static int run_check_size(const RunRequest *request, Error *error) {
 int run_request_set_argv(RunRequest *request, char *const *argv, Error *error) {
         guint n = g_strv_length((char **) argv);
 
-        if (n == 0 || !*argv[0])
-                return error_setf(error, ERROR_INVALID_ARGS,
-                                  "No program to run: argv is empty or its first string is");
+        if (n > 0 && !*argv[0])
+                return error_setf(error, ERROR_INVALID_ARGS, "No program to run: the first string of argv is empty");
         if (n > ARGV_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "argv has %u strings, at most %d are taken", n,
                                   ARGV_MAX);

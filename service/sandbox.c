@@ -337,6 +337,21 @@ static int run_open_fds(const RunRequest *request, int ret[3], int *ret_null, Er
         return 0;
 }
 
+/* What the template says of programs that are run. */
+static int run_complete(const Sandbox *sandbox, RunRequest *request, Error *error) {
+        const Spec *spec = sandbox->spec;
+
+        if (!request->run.working_directory)
+                request->run.working_directory = g_strdup(spec->working_directory);
+        if (request->run.argv && request->run.argv[0])
+                return 0;
+        if (!spec->command || !spec->command[0])
+                return error_setf(error, ERROR_INVALID_ARGS,
+                                  "No program to run: argv is empty, and template '%s' has no Command=",
+                                  spec->template_name);
+        return run_request_set_argv(request, spec->command, error);
+}
+
 int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *userdata, Error *error) {
         autofd int null_fd = -EBADF;
         int fds[3] = { -EBADF, -EBADF, -EBADF };
@@ -351,6 +366,9 @@ int sandbox_run(Sandbox *sandbox, RunRequest *request, SandboxRan ran, void *use
         if (g_hash_table_size(sandbox->processes) >= RUNS_MAX)
                 return error_setf(error, ERROR_LIMIT_REACHED, "Sandbox '%s' has %d programs",
                                   sandbox->spec->name, RUNS_MAX);
+        r = run_complete(sandbox, request, error);
+        if (r < 0)
+                return r;
         r = policy_check_run(manager_get_settings(sandbox->manager), request->caller, &request->run,
                              sandbox->spec, error);
         if (r >= 0 && request->run.terminal)
@@ -400,6 +418,23 @@ int sandbox_get_namespaces(Sandbox *sandbox, SandboxNamespaces done, void *userd
                         return r;
         }
         shim_client_get_namespaces(sandbox->shim, done, userdata);
+        return 0;
+}
+
+int sandbox_snapshot(Sandbox *sandbox, int fd, SandboxDone done, void *userdata, Error *error) {
+        int flags = fcntl(fd, F_GETFL);
+
+        if (sandbox->state != SANDBOX_FROZEN) {
+                int r = sandbox_check_state(sandbox, SANDBOX_READY, error);
+
+                if (r < 0)
+                        return r;
+        }
+        if (flags < 0)
+                return error_set_errnof(error, errno, "Cannot look at the descriptor of the file");
+        if (flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
+                return error_setf(error, ERROR_INVALID_ARGS, "The descriptor of the file is not open for writing");
+        shim_client_snapshot(sandbox->shim, fd, done, userdata);
         return 0;
 }
 
@@ -498,6 +533,10 @@ GHashTable *sandbox_get_labels(const Sandbox *sandbox) {
 
 uint32_t sandbox_number_mount(Sandbox *sandbox) {
         return ++sandbox->last_mount;
+}
+
+char **sandbox_list_privileges(const Sandbox *sandbox) {
+        return spec_list_privileges(sandbox->spec);
 }
 
 char *sandbox_get_control_group(const Sandbox *sandbox) {

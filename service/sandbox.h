@@ -58,6 +58,7 @@ char *const *sandbox_get_addresses(const Sandbox *sandbox); /* IP addresses */
 const GPtrArray *sandbox_get_mounts(const Sandbox *sandbox); /* of Mount, by hand */
 const Denials *sandbox_get_denials(const Sandbox *sandbox);
 GHashTable *sandbox_get_labels(const Sandbox *sandbox);            /* not to be changed */
+char **sandbox_list_privileges(const Sandbox *sandbox); /* spec_list_privileges(); caller frees */
 char *sandbox_get_control_group(const Sandbox *sandbox);           /* "" if there is none; caller frees */
 /* What its programs use, read from the control group; 0 if there is none. */
 uint64_t sandbox_read_usage(const Sandbox *sandbox, Usage usage);
@@ -78,6 +79,10 @@ uint32_t sandbox_number_mount(Sandbox *sandbox); /* for mount_new_fd() */
 typedef void (*SandboxNamespaces)(void *userdata, const char *const *names, const int *fds, size_t n,
                                   const Error *error);
 int sandbox_get_namespaces(Sandbox *sandbox, SandboxNamespaces done, void *userdata, Error *error);
+
+/* Writes what was written in the sandbox to @fd, which stays the caller's, as a squashfs image. Also of a frozen
+ * one. */
+int sandbox_snapshot(Sandbox *sandbox, int fd, SandboxDone done, void *userdata, Error *error);
 
 /* @run: of a process, 0 = all. */
 int sandbox_signal(Sandbox *sandbox, uint32_t run, int signal, SandboxDone done, void *userdata,

@@ -704,6 +704,14 @@ void shim_client_get_namespaces(ShimClient *client, ShimNamespaces done, void *u
                    (Request){ .namespaces = done, .userdata = userdata });
 }
 
+void shim_client_snapshot(ShimClient *client, int fd, ShimDone done, void *userdata) {
+        WireWriter writer = WIRE_WRITER_NULL;
+
+        wire_put_u64(&writer, SNAPSHOT_TIMEOUT_USEC);
+        client_ask(client, SHIM_SNAPSHOT, &writer, &fd, 1, SNAPSHOT_TIMEOUT_USEC + REQUEST_TIMEOUT_USEC,
+                   (Request){ .done = done, .userdata = userdata });
+}
+
 void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata) {
         WireWriter writer = WIRE_WRITER_NULL;
 

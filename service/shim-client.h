@@ -80,6 +80,8 @@ void shim_client_set_hosts(ShimClient *client, const GArray *hosts, ShimDone don
 /* @fds: standard input, output and error; not used with a terminal. */
 void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], ShimRan done, void *userdata);
 void shim_client_get_namespaces(ShimClient *client, ShimNamespaces done, void *userdata);
+/* @fd is duplicated. Answered after SNAPSHOT_TIMEOUT_USEC at the latest. */
+void shim_client_snapshot(ShimClient *client, int fd, ShimDone done, void *userdata);
 void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata);
 void shim_client_freeze(ShimClient *client, ShimDone done, void *userdata);
 void shim_client_thaw(ShimClient *client, ShimDone done, void *userdata);

@@ -432,7 +432,8 @@ static void test_help(void **state) {
         static const char *const verbs[] = { "run",    "create", "exec",    "shell",  "grant",
                                              "revoke", "mount",  "unmount", "freeze", "thaw",
                                              "kill",   "stop",   "list",    "status", "top",
-                                             "events", "doctor", "check",   "diff",   "explain" };
+                                             "events", "doctor", "check",   "diff",   "explain",
+                                             "snapshot" };
         static const char *const printers[] = { "list", "status", "top", "events", "doctor" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -180,6 +181,19 @@ static void mount_fd_right(sd_bus_message *call) {
 static void mount_fd_wrong(sd_bus_message *call) {
         mount_fd(call, "gateways/by-fd");
 }
+static void snapshot_to(sd_bus_message *call, int flags) {
+        autofd int fd = memfd_create("snapshot", MFD_CLOEXEC);
+        g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+        autofd int again = open(path, flags | O_CLOEXEC);
+
+        append(call, "ha{sv}", again, 0);
+}
+static void snapshot_right(sd_bus_message *call) {
+        snapshot_to(call, O_RDWR);
+}
+static void snapshot_wrong(sd_bus_message *call) {
+        snapshot_to(call, O_RDONLY);
+}
 static void unmount_right(sd_bus_message *call) {
         append(call, "s", "/gateways/hand");
 }
@@ -227,6 +241,7 @@ static const struct {
         { TEST_SANDBOX, "Revoke", set_right, set_wrong, INVALID_ARGS, NULL },
         { TEST_SANDBOX, "Freeze", none, NULL, NULL, NULL },
         { TEST_SANDBOX, "Thaw", none, NULL, NULL, NULL },
+        { TEST_SANDBOX, "Snapshot", snapshot_right, snapshot_wrong, INVALID_ARGS, NULL },
         { TEST_SANDBOX, "GetNamespaces", none, NULL, NULL, ACCESS_DENIED },
         { TEST_PROCESS, "Resize", size_right, NULL, NULL, NULL },
         { TEST_PROCESS, "Kill", kill_right, kill_wrong, INVALID_ARGS, NULL },
@@ -337,6 +352,7 @@ static const struct {
         { TEST_MANAGER, "Warnings", "as" },
         { TEST_SANDBOX, "Name", "s" },
         { TEST_SANDBOX, "Template", "s" },
+        { TEST_SANDBOX, "Privileges", "as" },
         { TEST_SANDBOX, "Owner", "u" },
         { TEST_SANDBOX, "CreatedUSec", "t" },
         { TEST_SANDBOX, "CreatedUSecMonotonic", "t" },

@@ -31,9 +31,9 @@ static void test_argv(void **state G_GNUC_UNUSED) {
 
         assert_int_equal(run_request_set_argv(request, good, NULL), 0);
         assert_string_equal(request->run.argv[0], "sh");
-        assert_refused(run_request_set_argv(request, empty, &error), &error, "argv is empty");
-        error_done(&error);
         assert_refused(run_request_set_argv(request, empty_first, &error), &error, "argv is empty");
+        assert_int_equal(run_request_set_argv(request, empty, NULL), 0); /* the template may have a command */
+        assert_null(request->run.argv[0]);
 }
 
 static void test_sizes(void **state G_GNUC_UNUSED) {

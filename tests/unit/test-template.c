@@ -111,6 +111,28 @@ static void test_default_file(void **state G_GNUC_UNUSED) {
         assert_string_equal(template_get_description(read), template_get_description(compiled));
 }
 
+/* The other samples have no mistakes either. */
+static void test_samples(void **state G_GNUC_UNUSED) {
+        static const struct {
+                const char *file, *line;
+        } rows[] = {
+                { "templates/legacy.conf", "user-namespace 0\n" },
+                { "templates/image.conf", "layers /srv/app.squashfs|host-usr\n" },
+                { "templates/image.conf", "upper persistent" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+                g_autofree char *path = source_path(rows[i].file), *text = NULL, *found = NULL;
+                g_autoptr(Template) template = NULL;
+
+                assert_true(g_file_get_contents(path, &text, NULL, NULL));
+                template = parse(text);
+                found = format_template(template);
+                if (!strstr(found, rows[i].line))
+                        fail_msg("%s has no %s", rows[i].file, rows[i].line);
+        }
+}
+
 static void test_good(void **state G_GNUC_UNUSED) {
         static const struct {
                 const char *name, *text, *line; /* one line of format_spec() */
@@ -457,7 +479,7 @@ static void test_references(void **state G_GNUC_UNUSED) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_default), cmocka_unit_test(test_default_file),
-                cmocka_unit_test(test_good),    cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_samples), cmocka_unit_test(test_good),    cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_limits),  cmocka_unit_test(test_references),
         };
 
