@@ -317,6 +317,11 @@ static void run_terminal(const Attack *attack, Result *result) {
                 result_judge_path(result, open("/dev/tty", O_RDWR | O_CLOEXEC));
 }
 
+static void run_seen(const Attack *attack, Result *result) {
+        (void) attack;
+        result_through_if(result, find_visible() > 0, "it is in /proc");
+}
+
 /* Of everything that we may signal, nothing may be outside. */
 static void run_signal_all(const Attack *attack, Result *result) {
         (void) attack;
@@ -386,6 +391,7 @@ static const Attack attacks[] = {
         FOREIGN("affinity", "the processors", run_affinity),
         FOREIGN("move-pages", "the places of pages", run_pages, .number = SYS_move_pages),
         FOREIGN("oom", "the OOM score", run_oom),
+        { "foreign.seen", "masks", "see another user's process", run_seen },
         { "exe.overwrite", "mounts", "write to any executable that runs", run_overwrite },
         { "exe.overwrite-later", "init", "write to init's executable once it has ended",
           run_overwrite_later },

@@ -36,7 +36,7 @@ static const struct {
         Wall wall;
 } namespaces[] = {
         { "cgroup", WALL_CGROUP_NS }, { "ipc", WALL_IPC_NS },   { "uts", WALL_UTS_NS },
-        { "net", WALL_NET_NS },       { "time_for_children", WALL_TIME_NS }, { "pid", WALL_PID_NS },
+        { "net", WALL_NET_NS },       { "time", WALL_TIME_NS }, { "pid", WALL_PID_NS },
         { "mnt", WALL_MOUNT_NS },     { "user", WALL_USER_NS },
 };
 
@@ -70,7 +70,7 @@ static void copy_filters(pid_t pid, Inside *inside) {
 
 static void open_inside(const Entry *entry, Inside *ret) {
         for (size_t i = 0; i < G_N_ELEMENTS(namespaces); i++) {
-                g_autofree char *path = g_strdup_printf("/proc/%d/ns/%s", (int) entry->init,
+                g_autofree char *path = g_strdup_printf("/proc/%d/ns/%s", (int) entry->program,
                                                         namespaces[i].name);
 
                 ret->namespace_fds[i] = open(path, O_RDONLY | O_CLOEXEC);

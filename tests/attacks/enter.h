@@ -33,8 +33,7 @@ typedef enum Wall {
 } Wall;
 
 typedef struct Entry {
-        pid_t init;    /* on the host */
-        pid_t program; /* on the host; whose filter and control groups are taken */
+        pid_t program; /* on the host; whose namespaces, control groups and filter are taken */
         uint32_t base; /* first id of the sandbox's range */
         Wall without;
         const char *const *argv;

@@ -118,7 +118,7 @@ long read_text(const char *path, char *buffer, size_t size) {
         return n;
 }
 
-pid_t find_foreign(void) {
+pid_t find_visible(void) {
         DIR *folder = opendir("/proc");
         pid_t found = 0;
 
@@ -133,6 +133,16 @@ pid_t find_foreign(void) {
         }
         if (folder)
                 (void) closedir(folder);
+        return found;
+}
+
+pid_t find_foreign(void) {
+        pid_t found = find_visible();
+
+        /* /proc may hide it: who may not be signalled is there all the same. */
+        for (pid_t pid = 2; !found && pid < PIDS_MAX; pid++)
+                if (kill(pid, 0) < 0 && errno == EPERM)
+                        found = pid;
         return found;
 }
 

@@ -76,5 +76,10 @@ void run_call(const Attack *attack, Result *result);
 int make_file(const char *folder, char path[256]);
 /* The whole of a small file, NUL-terminated; bytes read or negative errno. */
 long read_text(const char *path, char *buffer, size_t size);
-/* A process that another user owns and that is not init; 0 if there is none. */
+/* A process that another user owns and that is not init; 0 if there is none. The first one looks into /proc
+ * only. */
+pid_t find_visible(void);
 pid_t find_foreign(void);
+
+/* PID_MAX_DEFAULT of the kernel: no sandbox counts further. */
+#define PIDS_MAX 32768

@@ -168,7 +168,7 @@ static void test_no_masks(void **state G_GNUC_UNUSED) {
         try_changed("masks", &(Attempt){ .patterns = TEST_STRV("!limit.*") }, cover_masked,
                     TEST_STRV("proc.sys-writable", "proc.irq-writable", "proc.bus-writable",
                               "proc.fs-writable", "proc.last-pid", "proc.sysrq-writable", "sys.writable",
-                              "read.*"));
+                              "read.*", "foreign.seen"));
 }
 
 static int mount_scratch(const char *path, unsigned long flags, const char *options) {
@@ -283,8 +283,8 @@ static void test_no_device_list(void **state G_GNUC_UNUSED) {
 /* ---- by entering without one ---- */
 
 /* The first outside id of its range. */
-static uint32_t read_base(pid_t init) {
-        g_autofree char *path = g_strdup_printf("/proc/%d/uid_map", (int) init), *text = NULL;
+static uint32_t read_base(pid_t pid) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/uid_map", (int) pid), *text = NULL;
         unsigned inside, base;
 
         assert_true(g_file_get_contents(path, &text, NULL, NULL));
@@ -320,13 +320,12 @@ static unsigned try_without(const Without *without) {
                 g_ptr_array_add(argv, (char *) (uintptr_t) *pattern);
         g_ptr_array_add(argv, NULL);
 
-        Entry entry = { .init = get_leader(sandbox),
-                        .program = (pid_t) program.pid,
+        Entry entry = { .program = (pid_t) program.pid,
+                        .base = read_base((pid_t) program.pid),
                         .without = without->wall,
                         .argv = (const char *const *) argv->pdata,
                         .environment = attack_get_environment() };
 
-        entry.base = read_base(entry.init);
         output = enter_run(&entry);
         attack_stop(client, sandbox);
         report_parse(output, &report);
