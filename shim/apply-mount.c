@@ -87,7 +87,8 @@ static int open_owner_idmap(Applier *applier, const struct stat *st, const PlanI
 
 /*
  * Opens the source for mounting: a descriptor that a caller has shown, a path inside a folder that a policy names,
- * resolved without any link, or a path that a manifest names. Returns the detached tree or a negative errno.
+ * resolved without any link, or a path that a manifest names, in which only links of root are followed: an app may
+ * have been granted a folder on the way for writing. Returns the detached tree or a negative errno.
  */
 static int open_source(Applier *applier, const PlanItem *item) {
         unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
@@ -113,8 +114,12 @@ static int open_source(Applier *applier, const PlanItem *item) {
                 if (source_fd < 0)
                         return source_fd;
                 fd = open_tree(source_fd, "", flags | AT_EMPTY_PATH);
-        } else
-                fd = open_tree(AT_FDCWD, source, flags);
+        } else {
+                source_fd = fs_open_trusted(source);
+                if (source_fd < 0)
+                        return source_fd;
+                fd = open_tree(source_fd, "", flags | AT_EMPTY_PATH);
+        }
         return fd < 0 ? -errno : fd;
 }
 

@@ -21,6 +21,10 @@
  * errno. */
 int fs_open_in(int root_fd, const char *path, int flags, mode_t mode, uint64_t resolve);
 
+/* O_PATH of the absolute host path @path, component by component; -ELOOP for a link that does not belong to root: who
+ * may write to a folder on the way must not choose where the way leads. Returns the descriptor or a negative errno. */
+int fs_open_trusted(const char *path);
+
 /* What fs_make_in() made and fs_unmake_in() takes away again: the paths, deepest last. */
 typedef struct FsMade {
         GPtrArray *paths; /* owned char *, absolute below the root; NULL = nothing made */

@@ -587,8 +587,55 @@ static void test_make_in_read_only(void **state) {
         check_in_child(state, make_on_read_only);
 }
 
+/* As root, since only root makes links of root. */
+static void test_open_trusted(void **state G_GNUC_UNUSED) {
+        char folder[] = "/tmp/bulkhead-fs-trusted-XXXXXX";
+        static const struct {
+                const char *link, *target;
+                uid_t owner;
+                int result;
+        } cases[] = {
+                { "root-relative", "here", 0, 0 },     { "root-up", "here/../here", 0, 0 },
+                { "user-link", "here", 4000, -ELOOP }, { "root-to-user", "user-link", 0, -ELOOP },
+                { "dangling", "nowhere", 0, -ENOENT }, { "loop", "loop", 0, -ELOOP },
+                { "root-absolute", "/usr", 0, 0 },
+        };
+
+        if (geteuid() != 0)
+                skip();
+        assert_non_null(mkdtemp(folder));
+
+        g_autofree char *here = g_build_filename(folder, "here", NULL);
+
+        assert_return_code(mkdir(here, 0755), errno);
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autofree char *path = g_build_filename(folder, cases[i].link, NULL);
+                struct stat opened, expected;
+
+                assert_return_code(symlink(cases[i].target, path), errno);
+                assert_return_code(lchown(path, cases[i].owner, cases[i].owner), errno);
+
+                autofd int fd = fs_open_trusted(path);
+
+                if (cases[i].result < 0 ? fd != cases[i].result : fd < 0)
+                        fail_msg("%s: %d", cases[i].link, fd);
+                if (fd < 0)
+                        continue;
+                assert_return_code(fstat(fd, &opened), errno);
+                assert_return_code(stat(path, &expected), errno);
+                assert_int_equal(opened.st_ino, expected.st_ino);
+        }
+        assert_int_equal(fs_open_trusted("/usr/../usr/nothing/here"), -ENOENT);
+        assert_int_equal(fs_open_trusted("/dev/null/x"), -ENOTDIR);
+
+        autofd int tmp_fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        assert_return_code(fs_remove_recursive(tmp_fd, folder + strlen("/tmp/"), NULL), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_open_trusted),
                 cmocka_unit_test_setup_teardown(test_open_in, setup, teardown),
                 cmocka_unit_test(test_open_in_magic),
                 cmocka_unit_test_setup_teardown(test_open_in_creates, setup, teardown),
