@@ -128,9 +128,9 @@ static void make_setid_programs(TestService *service) {
                 .magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE,
                 .data[0].permitted = 1u << CAP_NET_RAW,
         };
-        g_autofree char *capable = copy_probe(service, "host/setid/capable", 0755),
-                        *setid = copy_probe(service, "host/setid/setid", 06755);
+        g_autofree char *capable = copy_probe(service, "host/setid/capable", 0755);
 
+        g_free(copy_probe(service, "host/setid/setid", 06755));
         assert_return_code(setxattr(capable, "security.capability", &data, XATTR_CAPS_SZ_2, 0), errno);
         test_service_add_bind(service, "attack.setid", "host/setid", "/gateways/setid", true);
         add_variable("PROBE_SETID", g_strdup("/gateways/setid/setid"));
@@ -195,6 +195,21 @@ void attack_prepare(TestService *service) {
         add_variable("PROBE_HOST_NAME", g_strdup(HOST_NAME));
         add_variable("PROBE_NEIGHBOUR_FILE", g_strdup("/tmp/neighbour"));
         g_ptr_array_add(environment, NULL);
+}
+
+char *attack_hash_programs(const TestService *service) {
+        static const char *const names[] = { "bulkheadd", "bulkhead-shim", "bulkhead-init", "bulkhead",
+                                             "attack-probe" };
+        g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autofree char *path = test_service_get_program(service, names[i]), *text = NULL;
+                size_t size;
+
+                assert_true(g_file_get_contents(path, &text, &size, NULL));
+                g_checksum_update(digest, (const guchar *) text, (gssize) size);
+        }
+        return g_strdup(g_checksum_get_string(digest));
 }
 
 const char *const *attack_get_environment(void) {

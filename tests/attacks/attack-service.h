@@ -43,6 +43,9 @@ void attack_run(TestClient *client, const char *sandbox, const Attempt *attempt,
 /* Both, in a sandbox that is gone afterwards. */
 void attack_try(TestClient *client, const Attempt *attempt, Report *ret);
 
+/* One digest of all programs that take part. Caller frees. */
+char *attack_hash_programs(const TestService *service);
+
 /* Environment for the probe, as pairs, NULL-terminated; static. */
 const char *const *attack_get_environment(void);
 

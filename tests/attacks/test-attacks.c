@@ -121,6 +121,23 @@ static void test_bombs_hurt_nobody_else(void **state G_GNUC_UNUSED) {
         assert_int_equal(test_client_exec(client, sandbox, TEST_STRV("/bin/true"), NULL), 0);
 }
 
+/* ---- and afterwards ---- */
+
+static char *programs_before;
+
+static void prepare(TestService *service) {
+        attack_prepare(service);
+        programs_before = attack_hash_programs(service);
+}
+
+/* What CVE-2019-5736 was about: the next start would run what an app has written. */
+static void test_our_programs_are_the_same(void **state) {
+        g_autofree char *programs = attack_hash_programs(*state);
+
+        assert_string_equal(programs, programs_before);
+        g_clear_pointer(&programs_before, g_free);
+}
+
 #define attack_test(function) cmocka_unit_test_setup_teardown(function, open_client, close_client)
 
 int main(void) {
@@ -132,9 +149,10 @@ int main(void) {
                 attack_test(test_layer),
                 attack_test(test_layer_as_root_inside),
                 attack_test(test_bombs_hurt_nobody_else),
+                cmocka_unit_test(test_our_programs_are_the_same),
                 cmocka_unit_test(test_nothing_is_left),
         };
 
         attack_host_enter();
-        return test_main("attacks", attack_prepare, tests, G_N_ELEMENTS(tests));
+        return test_main("attacks", prepare, tests, G_N_ELEMENTS(tests));
 }
