@@ -363,6 +363,31 @@ static void test_bad_state_folders(void **state G_GNUC_UNUSED) {
         }
 }
 
+/* Without a user namespace ids are the host's, on the disk too. */
+static void test_host_ids(void **state G_GNUC_UNUSED) {
+        g_autofree char *image = in_folder("a.image"), *source = in_folder("a");
+        g_autofree char *kept = in_folder("state/uppers/0/default/test/upper/home/app/there");
+        struct stat st;
+
+        g_free(put("a/opt/name", "a"));
+        if (!images_make("squashfs", source, image))
+                skip();
+        for (unsigned round = 0; round < 2; round++) {
+                g_autoptr(Spec) spec = driver_spec();
+                g_autoptr(Driver) driver = NULL;
+
+                spec->user_namespace = false;
+                keep(spec, "state");
+                set_layers(spec, "a.image host-usr");
+                set_mount(spec, "none /cache tmpfs size=1M,uid=1000");
+                driver = start(spec);
+                assert_shell(driver, "cat /opt/name && echo a >/home/app/there && echo a >/cache/a");
+                driver_assert_stops(driver);
+        }
+        assert_int_equal(stat(kept, &st), 0);
+        assert_int_equal(st.st_uid, 1000);
+}
+
 /* ---- Mount= ---- */
 
 static void test_mounts(void **state G_GNUC_UNUSED) {
@@ -484,6 +509,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_persistent, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_persistent_keys, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_bad_state_folders, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_host_ids, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_mounts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_bad_mounts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_etc, setup, teardown),
