@@ -27,6 +27,7 @@ static void prepare(TestService *service) {
         test_service_add_template(service, "kept", "[Rootfs]\nUpper=persistent\n");
         test_service_add_template(service, "layered", layered);
         test_service_add_template(service, "missing", "[Rootfs]\nLayers=/nonexistent/image host-usr\n");
+        g_free(test_service_write(service, "etc/bulkhead/bulkhead.conf.d/ids.conf", "[Ids]\nCount=327680\n"));
         test_service_add_template(service, "legacy", "[Namespaces]\nUser=no\n");
 }
 
@@ -85,11 +86,35 @@ static void test_privileges(void **state) {
                "User=no, which needs AllowPrivileged=yes");
 }
 
+/* Five ranges of ids: clear words when they are taken, and all is well when they are free again. */
+static void test_no_ids(void **state) {
+        unsigned n = 0;
+
+        for (;; n++) {
+                g_auto(TestResult) result = { 0 };
+
+                test_bulkhead(*state, TEST_STRV("create"), NULL, &result);
+                if (result.status == 0 && n < 5)
+                        continue;
+                assert_int_equal(result.status, 1);
+                if (!strstr(result.errors, "ranges of 65536 user ids are in use"))
+                        fail_msg("said: %s", result.errors);
+                break;
+        }
+        assert_true(n >= 3);
+        expect(*state, TEST_STRV("stop", "--all"), 0, NULL);
+        expect(*state, TEST_STRV("run", "--", "true"), 0, NULL);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                test_case(test_command),    test_case(test_kept),
-                test_case(test_snapshot),   test_case(test_bad_layers),
-                test_case(test_privileges), cmocka_unit_test(test_nothing_is_left),
+                test_case(test_command),
+                test_case(test_kept),
+                test_case(test_snapshot),
+                test_case(test_bad_layers),
+                test_case(test_privileges),
+                test_case(test_no_ids),
+                cmocka_unit_test(test_nothing_is_left),
         };
 
         return test_main("templates", prepare, tests, G_N_ELEMENTS(tests));
