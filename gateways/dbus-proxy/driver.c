@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "gateways/dbus-pattern.h"
 #include "gateways/dbus-proxy/bus-reader.h"
 #include "gateways/dbus-proxy/bus-writer.h"
 #include "gateways/dbus-proxy/filter-private.h"
@@ -278,7 +279,8 @@ FilterVerdict driver_judge_return(Filter *filter, PendingKind kind, const BusHea
         if (kind != PENDING_HELLO && kind != PENDING_OWNER)
                 return FILTER_PASS;
         name = strcmp(header->signature, "s") == 0 ? bus_reader_get_string(&body, NULL) : "";
-        if (body.failed || name[0] != ':')
+        if (body.failed || name[0] != ':' || strlen(name) > BUS_PATTERN_MAX ||
+            !dbus_name_is_valid(DBUS_NAME_BUS, name))
                 return kind == PENDING_HELLO ? FILTER_DROP : FILTER_PASS;
         if (kind == PENDING_OWNER)
                 filter_meet(filter, name);
