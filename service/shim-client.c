@@ -448,7 +448,7 @@ static int on_child(sd_event_source *source G_GNUC_UNUSED, const siginfo_t *info
 
 /* An environment of what a shim needs and nothing of ours besides. Caller frees the array only. */
 static char **shim_environment(GPtrArray *strings) {
-        static const char *const names[] = { "BULKHEAD_HELPERS", "BULKHEAD_LOG_LEVEL" };
+        static const char *const names[] = { "BULKHEAD_HELPERS", "BULKHEAD_LOG_LEVEL", "DBUS_SYSTEM_BUS_ADDRESS" };
 
         g_ptr_array_add(strings, g_strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin"));
         for (size_t i = 0; i < G_N_ELEMENTS(names); i++)

@@ -45,6 +45,7 @@ struct Applier {
         GHashTable *sources;  /* number -> owned int *, what callers show by descriptor */
         GHashTable *mounts;   /* target -> owned Mount */
         GHashTable *sockets;  /* key of a PLAN_SOCKET -> owned SocketProxy */
+        GHashTable *buses;    /* key of a PLAN_BUS -> owned BusProxy */
         const char *helper_folder, *runtime_folder, *instance_id; /* not owned */
         GHashTable *idmaps;   /* what a one-id map says -> owned int *, its user namespace */
         Devices *devices;     /* owned; NULL until the first device */
@@ -72,6 +73,8 @@ extern const ApplyOps apply_limit_ops;  /* apply-limit.c */
 extern const ApplyOps apply_rule_ops;   /* apply-network.c */
 extern const ApplyOps apply_link_ops;   /* apply-network.c */
 extern const ApplyOps apply_socket_ops; /* apply-socket.c */
+extern const ApplyOps apply_bus_ops;    /* apply-bus.c */
+extern const ApplyOps apply_bus_rule_ops;
 
 /* ---- apply.c: for what happens in the sandbox without a plan ---- */
 
@@ -102,3 +105,9 @@ void limits_free(Limits *limits);
 /* ---- apply-socket.c ---- */
 
 GHashTable *apply_sockets_new(void);
+
+/* ---- apply-bus.c ---- */
+
+GHashTable *apply_buses_new(void);
+/* Gives each proxy the rules of the plan that is in force now. */
+void apply_buses_follow(const Applier *applier);

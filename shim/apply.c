@@ -21,6 +21,8 @@ static const ApplyOps *const apply_kinds[_PLAN_KIND_MAX] = {
         [PLAN_RULE] = &apply_rule_ops,
         [PLAN_LINK] = &apply_link_ops,
         [PLAN_SOCKET] = &apply_socket_ops,
+        [PLAN_BUS_RULE] = &apply_bus_rule_ops,
+        [PLAN_BUS] = &apply_bus_ops,
 };
 
 static void fd_free(void *data) {
@@ -45,6 +47,7 @@ Applier *applier_new(const ApplierSetup *setup) {
         applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, fd_free);
         applier->network = network_new(setup->container);
         applier->sockets = apply_sockets_new();
+        applier->buses = apply_buses_new();
         applier->root_fd = -EBADF;
         return applier;
 }
@@ -60,6 +63,7 @@ void applier_free(Applier *applier) {
         g_clear_pointer(&applier->mounts, g_hash_table_unref);
         g_clear_pointer(&applier->idmaps, g_hash_table_unref);
         g_clear_pointer(&applier->sockets, g_hash_table_unref);
+        g_clear_pointer(&applier->buses, g_hash_table_unref);
         g_free(applier);
 }
 
@@ -278,6 +282,7 @@ static int change_plan(Applier *applier, Plan *wanted_plan, Error *error) {
         g_clear_pointer(&steps, g_array_unref);
         plan_free(applier->plan);
         applier->plan = g_steal_pointer(&wanted);
+        apply_buses_follow(applier);
         if (network_is_used(applier->network))
                 tell_network(applier);
         return 0;
