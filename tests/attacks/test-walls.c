@@ -50,8 +50,7 @@ static void prepare(TestService *service) {
         test_service_add_template(service, "large-upper", "[Rootfs]\nUpperSize=1G\n");
         test_service_add_template(service, "host-network", "[Namespaces]\nNetwork=host\n");
         test_service_add_template(service, "host-users", "[Namespaces]\nUser=no\n");
-        test_service_add_template(service, "privileged",
-                                  "[Security]\nLinuxCapabilities=CAP_NET_RAW CAP_SYS_NICE\n");
+        test_service_add_template(service, "privileged", "[Security]\nLinuxCapabilities=CAP_NET_RAW\n");
 }
 
 /* ---- by a template ---- */
@@ -106,6 +105,25 @@ static void test_no_limits(void **state G_GNUC_UNUSED) {
 static void test_large_upper(void **state G_GNUC_UNUSED) {
         try_template("limits of the root", &(Attempt){ .template_name = "large-upper" },
                      TEST_STRV("limit.tmp", "limit.shm"));
+}
+
+static void test_host_network(void **state G_GNUC_UNUSED) {
+        try_template("network",
+                     &(Attempt){ .template_name = "host-network", .patterns = TEST_STRV("!limit.*") },
+                     TEST_STRV("namespace.net", "reach.abstract", "reach.loopback"));
+}
+
+static void test_host_users(void **state G_GNUC_UNUSED) {
+        try_template("ids", &(Attempt){ .template_name = "host-users", .patterns = TEST_STRV("!limit.*") },
+                     TEST_STRV("namespace.user", "ids.uid", "ids.gid"));
+}
+
+static void test_some_capabilities(void **state G_GNUC_UNUSED) {
+        try_template("privileges",
+                     &(Attempt){ .template_name = "privileged", .patterns = TEST_STRV("!limit.*") },
+                     TEST_STRV("privilege.permitted", "privilege.effective", "privilege.inheritable",
+                               "privilege.ambient", "privilege.bounding", "socket.raw-icmp", "socket.raw-ip",
+                               "socket.raw-v6", "option.mark", "option.priority", "option.transparent"));
 }
 
 /* ---- by a change to a live sandbox ---- */
@@ -400,19 +418,14 @@ static void test_entering_without(void **state G_GNUC_UNUSED) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                wall_test(test_no_filter),
-                wall_test(test_hide),
-                wall_test(test_no_limits),
-                wall_test(test_large_upper),
-                wall_test(test_no_masks),
-                wall_test(test_no_mount_flags),
-                wall_test(test_propagation),
-                wall_test(test_writable_usr),
-                wall_test(test_writable_grant),
-                wall_test(test_node_in_dev),
-                wall_test(test_no_device_list),
-                wall_test(test_entering_without),
-                cmocka_unit_test(test_nothing_is_left),
+                wall_test(test_no_filter),         wall_test(test_hide),
+                wall_test(test_no_limits),         wall_test(test_large_upper),
+                wall_test(test_host_network),      wall_test(test_host_users),
+                wall_test(test_some_capabilities), wall_test(test_no_masks),
+                wall_test(test_no_mount_flags),    wall_test(test_propagation),
+                wall_test(test_writable_usr),      wall_test(test_writable_grant),
+                wall_test(test_node_in_dev),       wall_test(test_no_device_list),
+                wall_test(test_entering_without),  cmocka_unit_test(test_nothing_is_left),
         };
 
         attack_host_enter();
