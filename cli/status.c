@@ -36,6 +36,7 @@ static const struct {
         { "Capabilities", "Capabilities", UNIT_PLAIN },
         { "Addresses", "Addresses", UNIT_PLAIN },
         { "Pending", "Pending", UNIT_PLAIN },
+        { "Mechanisms", "Opened by", UNIT_PLAIN },
         { "Leader", "Leader", UNIT_PLAIN },
         { "ControlGroup", "Control group", UNIT_PLAIN },
         { "MemoryCurrent", "Uses memory", UNIT_SIZE },

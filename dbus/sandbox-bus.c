@@ -332,6 +332,10 @@ static int append_addresses(sd_bus_message *message, const void *sandbox) {
         return bus_append_strings(message, sandbox_get_addresses(sandbox));
 }
 
+static int append_mechanisms(sd_bus_message *message, const void *sandbox) {
+        return bus_append_strings(message, sandbox_get_mechanisms(sandbox));
+}
+
 static int append_pending(sd_bus_message *message, const void *sandbox) {
         return bus_append_strings(message, sandbox_get_pending(sandbox));
 }
@@ -454,6 +458,7 @@ const BusProperty sandbox_bus_properties[] = {
         { "ControlGroup", "s", append_control_group },
         { "Labels", "a{ss}", append_labels },
         { "Mounts", "a(sst)", append_mounts, .when_asked = true },
+        { "Mechanisms", "as", append_mechanisms, .when_asked = true },
         { "Refused", "a(tsa{sv})", append_refused, .when_asked = true },
         { "MemoryCurrent", "t", append_memory, .when_asked = true },
         { "CPUUsageNSec", "t", append_cpu, .when_asked = true },
@@ -620,6 +625,7 @@ static const sd_bus_vtable sandbox_vtable[] = {
         SD_BUS_PROPERTY("ControlGroup", "s", property_get, 0, 0),
         SD_BUS_PROPERTY("Labels", "a{ss}", property_get, 0, 0),
         SD_BUS_PROPERTY("Mounts", "a(sst)", property_get, 0, 0),
+        SD_BUS_PROPERTY("Mechanisms", "as", property_get, 0, 0),
         SD_BUS_PROPERTY("Refused", "a(tsa{sv})", property_get, 0, 0),
         SD_BUS_PROPERTY("MemoryCurrent", "t", property_get, 0, 0),
         SD_BUS_PROPERTY("CPUUsageNSec", "t", property_get, 0, 0),

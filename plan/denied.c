@@ -118,6 +118,10 @@ int shim_pending_get(WireReader *reader, char ***ret) {
         return list_get(reader, PENDING_MAX, text_is_listed, ret);
 }
 
+int shim_mechanisms_get(WireReader *reader, char ***ret) {
+        return list_get(reader, MECHANISMS_MAX, text_is_listed, ret);
+}
+
 int shim_addresses_get(WireReader *reader, char ***ret) {
         return list_get(reader, ADDRESSES_MAX, text_is_address, ret);
 }

@@ -37,6 +37,7 @@ int shim_denied_get(WireReader *reader, ShimDenied *ret);
  * no clean text or no address. Caller frees. */
 int shim_pending_get(WireReader *reader, char ***ret);
 int shim_addresses_get(WireReader *reader, char ***ret);
+int shim_mechanisms_get(WireReader *reader, char ***ret);
 
 /*
  * Which attempts are told at once, and which later, together

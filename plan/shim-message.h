@@ -49,6 +49,7 @@ typedef enum ShimMessageType {
         SHIM_PENDING = 41,   /* strings: all that was granted and is not in force yet, such as host names without an
                               * address; each time the list changes */
         SHIM_ADDRESSES = 42, /* strings: all IP addresses of the sandbox; each time the list changes */
+        SHIM_MECHANISMS = 43, /* strings "OPENING: WORDS": what stands behind an opening where there is more than one way */
 } ShimMessageType;
 
 typedef struct ShimRun {

@@ -16,7 +16,7 @@ struct Sandbox {
         Spec *spec;       /* owned; name, owner, ids, template */
         GHashTable *labels;
         Denials *denials; /* owned */
-        char **pending, **addresses; /* owned */
+        char **pending, **addresses, **mechanisms; /* owned */
         SandboxState state;
         char *state_reason; /* owned or NULL */
         uint64_t created_usec, created_monotonic_usec;

@@ -55,6 +55,7 @@ Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec
         g_queue_init(&sandbox->changes);
         sandbox->denials = denials_new(manager_get_event(manager), sandbox_tell_denied, sandbox);
         sandbox->pending = g_new0(char *, 1);
+        sandbox->mechanisms = g_new0(char *, 1);
         sandbox->addresses = g_new0(char *, 1);
         return sandbox;
 }
@@ -74,6 +75,7 @@ void sandbox_free(Sandbox *sandbox) {
         g_hash_table_unref(sandbox->labels);
         denials_free(sandbox->denials);
         g_strfreev(sandbox->pending);
+        g_strfreev(sandbox->mechanisms);
         g_strfreev(sandbox->addresses);
         g_free(sandbox->client);
         g_free(sandbox->state_reason);
@@ -194,6 +196,13 @@ static void on_denied(void *userdata, const ShimDenied *denied) {
         denials_add(sandbox->denials, denied);
 }
 
+static void on_mechanisms(void *userdata, char **texts) {
+        Sandbox *sandbox = userdata;
+
+        g_strfreev(sandbox->mechanisms);
+        sandbox->mechanisms = texts;
+}
+
 static void on_pending(void *userdata, char **names) {
         Sandbox *sandbox = userdata;
 
@@ -298,6 +307,7 @@ const ShimClientEvents sandbox_shim_events = {
         .exited = on_exited,
         .denied = on_denied,
         .pending = on_pending,
+        .mechanisms = on_mechanisms,
         .addresses = on_addresses,
         .gone = on_gone,
         .stuck = on_stuck,
@@ -509,6 +519,10 @@ const GArray *sandbox_get_timings(const Sandbox *sandbox) {
 
 const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox) {
         return sandbox->capabilities;
+}
+
+char *const *sandbox_get_mechanisms(const Sandbox *sandbox) {
+        return sandbox->mechanisms;
 }
 
 char *const *sandbox_get_pending(const Sandbox *sandbox) {

@@ -54,6 +54,7 @@ uint64_t sandbox_get_created_monotonic_usec(const Sandbox *sandbox);
 const GArray *sandbox_get_timings(const Sandbox *sandbox);         /* of ShimTiming */
 const GPtrArray *sandbox_get_capabilities(const Sandbox *sandbox); /* of Capability, those in force */
 char *const *sandbox_get_pending(const Sandbox *sandbox);   /* granted and not in force yet */
+char *const *sandbox_get_mechanisms(const Sandbox *sandbox); /* "OPENING: WORDS" */
 char *const *sandbox_get_addresses(const Sandbox *sandbox); /* IP addresses */
 const GPtrArray *sandbox_get_mounts(const Sandbox *sandbox); /* of Mount, by hand */
 const Denials *sandbox_get_denials(const Sandbox *sandbox);

@@ -238,14 +238,13 @@ static void client_receive_denied(ShimClient *client, WireMessage *message) {
                 client->events->denied(client->userdata, &denied);
 }
 
-static void client_receive_list(ShimClient *client, WireMessage *message) {
+static void client_receive_list(ShimClient *client, WireMessage *message,
+                                int (*get)(WireReader *reader, char ***ret),
+                                void (*tell)(void *userdata, char **texts)) {
         WireReader reader = wire_reader(message);
-        bool is_pending = message->header.type == SHIM_PENDING;
-        void (*tell)(void *userdata, char **texts) = is_pending ? client->events->pending
-                                                                : client->events->addresses;
         char **texts;
 
-        if (tell && (is_pending ? shim_pending_get : shim_addresses_get)(&reader, &texts) >= 0)
+        if (tell && get(&reader, &texts) >= 0)
                 tell(client->userdata, texts);
 }
 
@@ -268,8 +267,13 @@ static void client_dispatch(ShimClient *client, WireMessage *message) {
                 client_receive_denied(client, message);
                 return;
         case SHIM_PENDING:
+                client_receive_list(client, message, shim_pending_get, client->events->pending);
+                return;
         case SHIM_ADDRESSES:
-                client_receive_list(client, message);
+                client_receive_list(client, message, shim_addresses_get, client->events->addresses);
+                return;
+        case SHIM_MECHANISMS:
+                client_receive_list(client, message, shim_mechanisms_get, client->events->mechanisms);
                 return;
         case SHIM_TIMINGS:
                 client_receive_timings(client, message);

@@ -37,6 +37,7 @@ typedef struct ShimClientEvents {
         void (*denied)(void *userdata, const ShimDenied *denied);
         void (*pending)(void *userdata, char **names); /* the callee's from now on */
         void (*addresses)(void *userdata, char **addresses); /* likewise */
+        void (*mechanisms)(void *userdata, char **texts); /* likewise */
         /* The sandbox ends, or its shim has died, without having been asked to. At most once, before ended().
          */
         void (*gone)(void *userdata, const Error *reason);

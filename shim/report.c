@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "shim/report.h"
 
+#include <string.h>
+
 #include "plan/shim-message.h"
 #include "util/limits.h"
 
@@ -12,6 +14,7 @@ struct ShimReport {
         GHashTable *pending; /* owned; who -> char **, owned */
         char **addresses;    /* owned */
         char **told_pending; /* owned */
+        GTree *mechanisms;   /* owned; opening -> words */
 };
 
 static guint64 now_usec(void) {
@@ -95,13 +98,38 @@ void report_addresses(ShimReport *report, char *const *addresses) {
         (void) send_list(report, SHIM_ADDRESSES, report->addresses);
 }
 
+static gboolean add_mechanism(gpointer opening, gpointer words, gpointer texts) {
+        g_ptr_array_add(texts, g_strdup_printf("%s: %s", (const char *) opening, (const char *) words));
+        return FALSE;
+}
+
+static void send_mechanisms(ShimReport *report) {
+        g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+
+        g_tree_foreach(report->mechanisms, add_mechanism, texts);
+        g_ptr_array_add(texts, NULL);
+        (void) send_list(report, SHIM_MECHANISMS, (char **) texts->pdata);
+}
+
+void report_mechanism(ShimReport *report, const char *opening, const char *words) {
+        if (g_strcmp0(g_tree_lookup(report->mechanisms, opening), words) == 0)
+                return;
+        g_tree_replace(report->mechanisms, g_strdup(opening), g_strdup(words));
+        send_mechanisms(report);
+}
+
 void report_repeat(ShimReport *report) {
         (void) send_list(report, SHIM_PENDING, report->told_pending);
         (void) send_list(report, SHIM_ADDRESSES, report->addresses);
+        send_mechanisms(report);
         send_denied(report);
 }
 
 /* ---- making and freeing ---- */
+
+static int compare_openings(const void *a, const void *b, void *userdata G_GNUC_UNUSED) {
+        return strcmp(a, b);
+}
 
 ShimReport *report_new(Loop *loop, ShimReportSend send, void *userdata) {
         ShimReport *report = g_new0(ShimReport, 1);
@@ -113,6 +141,7 @@ ShimReport *report_new(Loop *loop, ShimReportSend send, void *userdata) {
         report->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_strfreev);
         report->addresses = g_new0(char *, 1);
         report->told_pending = g_new0(char *, 1);
+        report->mechanisms = g_tree_new_full(compare_openings, NULL, g_free, g_free);
         return report;
 }
 
@@ -124,5 +153,6 @@ void report_free(ShimReport *report) {
         g_hash_table_unref(report->pending);
         g_strfreev(report->addresses);
         g_strfreev(report->told_pending);
+        g_tree_unref(report->mechanisms);
         g_free(report);
 }

@@ -33,5 +33,8 @@ void report_pending(ShimReport *report, const char *who, char *const *names);
 /* All IP addresses that the sandbox has now, as text without a prefix length. */
 void report_addresses(ShimReport *report, char *const *addresses);
 
+/* What stands behind an opening, where there is more than one way: "wayland", "security context". For people. */
+void report_mechanism(ShimReport *report, const char *opening, const char *words);
+
 /* Names and addresses once more, for a service that has not heard them. */
 void report_repeat(ShimReport *report);

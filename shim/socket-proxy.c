@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -75,6 +76,14 @@ static void on_denied(SocketProxy *proxy, WireMessage *message) {
         report_denied(proxy->setup.report, &denied);
 }
 
+static void on_way(SocketProxy *proxy, WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        const char *words = wire_get_string(&reader);
+
+        if (words && strlen(words) <= SOCKET_PROXY_TEXT_MAX && g_utf8_validate(words, -1, NULL))
+                report_mechanism(proxy->setup.report, plan_socket_to_string(proxy->server), words);
+}
+
 static void on_control(void *userdata, short revents G_GNUC_UNUSED) {
         SocketProxy *proxy = userdata;
         WireMessage message = WIRE_MESSAGE_NULL;
@@ -89,6 +98,8 @@ static void on_control(void *userdata, short revents G_GNUC_UNUSED) {
         }
         if (message.header.type == SOCKET_PROXY_DENIED)
                 on_denied(proxy, &message);
+        if (message.header.type == SOCKET_PROXY_WAY)
+                on_way(proxy, &message);
         wire_message_done(&message);
 }
 

@@ -79,6 +79,7 @@
 #define DENIED_KIND_INTERVAL_USEC (1000 * 1000ULL)
 #define DENIED_KEPT_MAX           20  /* of the newest, for who asks later */
 #define PENDING_MAX               256 /* names that are not in force yet */
+#define MECHANISMS_MAX 16 /* of one sandbox; there are three kinds of them */
 #define ADDRESSES_MAX             16  /* of one sandbox */
 
 /* Proxies of sockets */

@@ -366,6 +366,7 @@ static const struct {
         { TEST_SANDBOX, "ControlGroup", "s" },
         { TEST_SANDBOX, "Labels", "a{ss}" },
         { TEST_SANDBOX, "Mounts", "a(sst)" },
+        { TEST_SANDBOX, "Mechanisms", "as" },
         { TEST_SANDBOX, "Refused", "a(tsa{sv})" },
         { TEST_SANDBOX, "MemoryCurrent", "t" },
         { TEST_SANDBOX, "CPUUsageNSec", "t" },

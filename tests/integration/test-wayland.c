@@ -73,6 +73,13 @@ static int look_inside(void) {
         return test_client_shell(client, sandbox, "timeout 5 wayland-info | grep -q wl_compositor", NULL);
 }
 
+static void expect_mechanism(const char *text) {
+        g_auto(GStrv) have = test_client_get_strings(client, sandbox, TEST_SANDBOX, "Mechanisms");
+
+        if (!g_strv_contains((const char *const *) have, text))
+                fail_msg("'%s' is not among the %u mechanisms", text, g_strv_length(have));
+}
+
 /* ---- looking from outside ---- */
 
 static char *run_outside(const char *const *argv) {
@@ -185,6 +192,7 @@ static void test_a_window_is_on_the_screen(void **state G_GNUC_UNUSED) {
         assert_false(is_in_scene("simple-shm"));
         change("Grant");
         assert_int_equal(look_inside(), 0);
+        expect_mechanism("wayland: relay");
         start_painter(&program);
         wait_for_scene("simple-shm", true);
         with = wait_for_picture(before, before_size, &with_size);
@@ -325,6 +333,7 @@ static void test_a_security_context_where_the_compositor_has_it(void **state G_G
                                           &output),
                          0);
         assert_string_equal(output, "welcome\n");
+        expect_mechanism("wayland: security context");
         /* Revoke takes the compositor's ear away. */
         change("Revoke");
         assert_int_equal(waitpid(pid, &status, 0), pid);
