@@ -154,10 +154,17 @@ static void test_addresses_and_repeat(void **state) {
         expect_list(fixture, SHIM_ADDRESSES, NULL);
         report_pending(fixture->report, "network", NAMES("a.example"));
         expect_list(fixture, SHIM_PENDING, "a.example");
+        report_mechanism(fixture->report, "wayland", "relay");
+        expect_list(fixture, SHIM_MECHANISMS, "wayland: relay");
+        report_mechanism(fixture->report, "wayland", "relay");
+        expect_list(fixture, SHIM_MECHANISMS, NULL);
+        report_mechanism(fixture->report, "firewall", "nftables");
+        expect_list(fixture, SHIM_MECHANISMS, "firewall: nftables,wayland: relay");
         report_repeat(fixture->report);
         expect_list(fixture, SHIM_PENDING, "a.example");
         expect_list(fixture, SHIM_ADDRESSES, "10.197.0.2,fd00::2");
-        expect_list(fixture, SHIM_ADDRESSES, NULL);
+        expect_list(fixture, SHIM_MECHANISMS, "firewall: nftables,wayland: relay");
+        expect_list(fixture, SHIM_MECHANISMS, NULL);
 }
 
 /* More than the service takes is not told, so that the rest is. */
