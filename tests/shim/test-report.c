@@ -76,8 +76,9 @@ static char *receive_list(Fixture *fixture, uint16_t type) {
         assert_int_equal(r, 1);
         assert_int_equal(message.header.type, type);
         reader = wire_reader(&message);
-        assert_int_equal(type == SHIM_PENDING ? shim_pending_get(&reader, &texts)
-                                              : shim_addresses_get(&reader, &texts),
+        assert_int_equal(type == SHIM_PENDING     ? shim_pending_get(&reader, &texts)
+                         : type == SHIM_ADDRESSES ? shim_addresses_get(&reader, &texts)
+                                                  : shim_mechanisms_get(&reader, &texts),
                          0);
         wire_message_done(&message);
         return g_strjoinv(",", texts);
