@@ -6,16 +6,31 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/fixture/test-client.h"
 
+/* Of the folder that apps may write. */
+#define OWNER 4321u
+
 static TestClient *client;
 
 static void prepare(TestService *service) {
+        g_autofree char *folder = test_service_path(service, "writable"), *manifest = NULL;
+
+        assert_int_equal(mkdir(folder, 0700), 0);
+        assert_int_equal(chown(folder, OWNER, OWNER), 0);
+        manifest = g_strdup_printf("{ \"version\": \"1\", \"capabilities\": [ { \"name\": \"writable\", \"gateways\": [ "
+                                   "{ \"id\": \"file\", \"config\": [ { \"path-host\": \"%s\", "
+                                   "\"path-container\": \"/gateways/writable\", \"read-only\": false } ] } ] } ] }",
+                                   folder);
+        g_free(test_service_write(service, "etc/bulkhead/manifests.d/writable.json", manifest));
         test_service_add_template(service, "no-user", "[Namespaces]\nUser=no\n");
         test_service_add_template(service, "no-user-root", "[Namespaces]\nUser=no\n[Process]\nUser=root\n");
         test_service_add_template(service, "host-network", "[Namespaces]\nNetwork=host\n");
@@ -140,6 +155,127 @@ static void test_inside(void **state G_GNUC_UNUSED) {
                 expect(NULL, rows[i].script, rows[i].expected);
 }
 
+/* Every way to a file with a set-id bit or capabilities of its own, in a folder of the host that the app may write. */
+static const char set_id_script[] =
+        "cd /gateways/writable && cp /bin/true made && exec /usr/bin/python3 -c '\n"
+        "import os, shutil, subprocess, socket\n"
+        "def attempt(f):\n"
+        "    try: f()\n"
+        "    except OSError: pass\n"
+        "def run(*a): subprocess.run(a, stdout=-3, stderr=-3)\n"
+        "fd = os.open(\"made\", os.O_RDWR)\n"
+        "for bits in (0o4755, 0o2755, 0o6755):\n"
+        "    attempt(lambda: os.chmod(\"made\", bits))\n"
+        "    attempt(lambda: os.fchmod(fd, bits))\n"
+        "    attempt(lambda: os.chmod(\"/proc/self/fd/%d\" % fd, bits))\n"
+        "    attempt(lambda: os.chmod(\"made\", bits, dir_fd=os.open(\".\", 0)))\n"
+        "    attempt(lambda: os.open(\"open%o\" % bits, os.O_CREAT | os.O_RDWR, bits))\n"
+        "    attempt(lambda: os.mknod(\"node%o\" % bits, 0o100000 | bits))\n"
+        "    attempt(lambda: os.mkfifo(\"fifo%o\" % bits, bits))\n"
+        "    attempt(lambda: os.mkdir(\"dir%o\" % bits, bits))\n"
+        "    def tmpfile():\n"
+        "        t = os.open(\".\", os.O_TMPFILE | os.O_RDWR, bits)\n"
+        "        os.link(\"/proc/self/fd/%d\" % t, \"tmp%o\" % bits, follow_symlinks=True)\n"
+        "    attempt(tmpfile)\n"
+        "    def memory():\n"
+        "        m = os.memfd_create(\"m\"); os.fchmod(m, bits); shutil.copy2(\"/proc/self/fd/%d\" % m, \"mem%o\" % bits)\n"
+        "    attempt(memory)\n"
+        "    run(\"install\", \"-m\", \"%o\" % bits, \"/bin/true\", \"inst%o\" % bits)\n"
+        "    run(\"/bin/sh\", \"-c\", \"umask 0; cp --preserve=all /usr/bin/su su%o; chmod %o su%o\" % (bits, bits, bits))\n"
+        "attempt(lambda: os.link(\"/usr/bin/su\", \"linked\"))\n"
+        "attempt(lambda: os.rename(\"/usr/bin/su\", \"renamed\"))\n"
+        "run(\"mv\", \"/usr/bin/su\", \"moved\")\n"
+        "run(\"/bin/sh\", \"-c\", \"tar -C /usr/bin -cf - su passwd | tar -xpf - --xattrs --same-permissions\")\n"
+        "run(\"perl\", \"-e\", \"chmod 04755, q(made)\")\n"
+        "cap = bytes.fromhex(\"0100000200200000000000000000000000000000\")\n"
+        "for n in (\"security.capability\", \"trusted.overlay.opaque\", \"security.selinux\"):\n"
+        "    attempt(lambda: os.setxattr(\"made\", n, cap))\n"
+        "attempt(lambda: os.setxattr(\"made\", \"system.posix_acl_access\", bytes.fromhex("
+        "\"0200000001000700ffffffff04000700ffffffff20000700ffffffff\")))\n"
+        "attempt(lambda: os.chown(\"made\", 0, 0))\n"
+        "attempt(lambda: socket.socket(socket.AF_UNIX).bind(\"sock\"))\n"
+        "print(\"tried\", len(os.listdir(\".\")) > 10)'";
+
+static void test_set_id(void **state) {
+        g_autofree char *folder = test_service_path(*state, "writable");
+        TestRequest request = { .capabilities = TEST_STRV("writable") };
+        const char *const users[] = { NULL, "0" };
+        unsigned n = 0;
+        GDir *dir;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(users); i++) {
+                g_autofree char *output = NULL;
+                int status;
+
+                request.user = users[i];
+                status = test_client_launch_shell(client, &request, set_id_script, &output);
+                /* Root inside has no place on that disk. */
+                if (!users[i] && (status != 0 || !test_has_line(output, "tried True")))
+                        fail_msg("Status %d: %s", status, output);
+        }
+        dir = g_dir_open(folder, 0, NULL);
+        assert_non_null(dir);
+        for (const char *name; (name = g_dir_read_name(dir)); n++) {
+                g_autofree char *path = g_build_filename(folder, name, NULL);
+                struct stat st;
+
+                assert_int_equal(lstat(path, &st), 0);
+                if (st.st_uid != OWNER || st.st_gid != OWNER || st.st_mode & (S_ISUID | S_ISGID) ||
+                    S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || lgetxattr(path, "security.capability", NULL, 0) >= 0)
+                        fail_msg("'%s' has mode %o and belongs to %u:%u", name, st.st_mode, st.st_uid, st.st_gid);
+        }
+        g_dir_close(dir);
+        assert_true(n > 10);
+}
+
+static void assert_no_common_range(const char *const *sandboxes, size_t n) {
+        g_autoptr(GHashTable) ranges = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+        for (size_t i = 0; i < n; i++) {
+                char *map = NULL;
+                unsigned inside, outside, count;
+
+                assert_int_equal(test_client_shell(client, sandboxes[i], "cat /proc/self/uid_map", &map), 0);
+                assert_int_equal(sscanf(map, "%u %u %u", &inside, &outside, &count), 3);
+                assert_int_equal(inside, 0);
+                assert_int_equal(count, 65536);
+                assert_int_equal(outside % 65536, 0);
+                assert_true(g_hash_table_add(ranges, map));
+        }
+}
+
+/* A newuidmap(1) that knows nothing of our ranges does not count, nor does one that is not there. */
+static void test_ranges(void **state) {
+        g_autofree char *fake = test_service_write(*state, "fake/newuidmap", "#!/bin/sh\necho used >&2\nexit 1\n");
+        g_autofree char *other = test_service_write(*state, "fake/newgidmap", "#!/bin/sh\nexit 1\n");
+        g_autofree char *folder = test_service_path(*state, "fake"), *old = g_strdup(g_getenv("PATH"));
+        g_autofree char *with = g_strdup_printf("%s:%s", folder, old);
+        const char *const paths[] = { with, "/nonexistent" };
+
+        assert_int_equal(chmod(fake, 0755) | chmod(other, 0755), 0);
+        for (size_t p = 0; p < G_N_ELEMENTS(paths); p++) {
+                char *sandboxes[4] = { NULL };
+
+                g_clear_pointer(&client, test_client_free);
+                test_service_stop(*state);
+                assert_true(g_setenv("PATH", paths[p], TRUE));
+                test_service_start(*state);
+                assert_true(g_setenv("PATH", old, TRUE));
+                client = test_client_new(*state);
+                for (size_t i = 0; i < G_N_ELEMENTS(sandboxes); i++) {
+                        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
+
+                        test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandboxes[i], &error), &error,
+                                       "CreateSandbox");
+                }
+                assert_no_common_range((const char *const *) sandboxes, G_N_ELEMENTS(sandboxes));
+                for (size_t i = 0; i < G_N_ELEMENTS(sandboxes); i++) {
+                        assert_int_equal(test_client_stop(client, sandboxes[i], 1, NULL), 0);
+                        g_free(sandboxes[i]);
+                }
+        }
+}
+
 static void test_allowed(void **state) {
         g_autofree char *host_network = NULL;
         char link[64];
@@ -180,6 +316,8 @@ int main(void) {
                 wall_test(test_too_narrow),
                 wall_test(test_status),
                 wall_test(test_inside),
+                wall_test(test_set_id),
+                wall_test(test_ranges),
                 wall_test(test_allowed),
                 cmocka_unit_test(test_nothing_is_left),
         };
