@@ -59,7 +59,6 @@ static void test_hog_is_killed_and_told(void **state G_GNUC_UNUSED) {
         Driver *neighbour = start(50 * MIB, 64);
         uint32_t beside = run_shell(driver, "sleep 0.7; exit 7");
         uint32_t next_door = run_shell(neighbour, "sleep 0.7; exit 8");
-        g_auto(Error) error = ERROR_NULL;
         ShimExited exited;
 
         assert_exit(run_shell(driver, HOG), SHIM_EXIT_OOM_KILL, SIGKILL);
