@@ -15,6 +15,8 @@ struct Capability {
         GPtrArray *files;    /* owned char *, ends with NULL */
         GPtrArray *gateways; /* static const char *, ends with NULL */
         GPtrArray *configs;  /* owned GatewayConfig *, in file-name order and the order of the text */
+        Plan *plan;          /* owned; what it opens by itself, once somebody asked */
+        bool is_kept;        /* that is all there is: no configs */
 };
 
 /* From the least to the most. */
@@ -55,6 +57,14 @@ Capability *capability_new(const char *name, bool is_default) {
         return capability;
 }
 
+Capability *capability_new_kept(const char *name, bool is_default, Plan *plan) {
+        Capability *capability = capability_new(name, is_default);
+
+        capability->plan = plan;
+        capability->is_kept = true;
+        return capability;
+}
+
 Capability *capability_ref(Capability *capability) {
         g_atomic_ref_count_inc(&capability->n_refs);
         return capability;
@@ -63,6 +73,7 @@ Capability *capability_ref(Capability *capability) {
 void capability_unref(Capability *capability) {
         if (!capability || !g_atomic_ref_count_dec(&capability->n_refs))
                 return;
+        plan_free(capability->plan);
         g_ptr_array_unref(capability->configs);
         g_ptr_array_unref(capability->gateways);
         g_ptr_array_unref(capability->files);
@@ -84,6 +95,7 @@ static bool capability_uses(const Capability *capability, const GatewayOps *ops)
 void capability_add_definition(Capability *capability, const char *file, ManifestCapability *definition) {
         const GatewayOps *ops;
 
+        g_clear_pointer(&capability->plan, plan_free);
         g_ptr_array_insert(capability->files, (int) capability->files->len - 1, g_strdup(file));
         if (!capability->description[0]) {
                 g_free(capability->description);
@@ -158,10 +170,35 @@ static int capability_plan_gateway(const Capability *capability, const GatewayOp
         return 0;
 }
 
+int capability_get_plan(Capability *capability, const Plan **ret, Error *error) {
+        g_autoptr(Plan) plan = NULL;
+        const GatewayOps *ops;
+        int r;
+
+        if (!capability->plan) {
+                plan = plan_new();
+                for (size_t i = 0; (ops = gateway_get(i)); i++) {
+                        r = capability_plan_gateway(capability, ops, plan, error);
+                        if (r < 0)
+                                return r;
+                }
+                capability->plan = g_steal_pointer(&plan);
+        }
+        *ret = capability->plan;
+        return 0;
+}
+
 int capabilities_plan(const GPtrArray *capabilities, Plan *plan, Error *error) {
         const GatewayOps *ops;
         int r;
 
+        for (guint i = 0; i < capabilities->len; i++) {
+                const Capability *capability = g_ptr_array_index(capabilities, i);
+
+                r = capability->is_kept ? plan_merge(plan, capability->plan, error) : 0;
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; (ops = gateway_get(i)); i++)
                 for (guint j = 0; j < capabilities->len; j++) {
                         r = capability_plan_gateway(g_ptr_array_index(capabilities, j), ops, plan, error);

@@ -32,6 +32,13 @@ const char *capabilities_find_gateway(const GPtrArray *capabilities, const char 
 /* Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most CAPABILITY_NAME_MAX. */
 bool capability_name_is_valid(const char *name);
 
+/* What it opens by itself; the capability's. Fails as the next one does. */
+int capability_get_plan(Capability *capability, const Plan **ret, Error *error);
+
+/* One of which only is known what it opened when it was granted, since its manifest has changed or is gone. Takes
+ * @plan. */
+Capability *capability_new_kept(const char *name, bool is_default, Plan *plan);
+
 /* Adds to @plan what the capabilities (Capability *) open, gateway by gateway in registry order, each in the
  * order of the array. On failure @plan is of no use any more. */
 int capabilities_plan(const GPtrArray *capabilities, Plan *plan, Error *error);

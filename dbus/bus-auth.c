@@ -241,12 +241,13 @@ int bus_auth_get_caller(const BusAuth *auth, sd_bus_message *message, Caller **r
         return 0;
 }
 
-bool bus_auth_find_uid(const BusAuth *auth, const char *name, uid_t *ret) {
-        const Sender *sender = auth_find(auth, name);
+void bus_auth_learn(BusAuth *auth, const char *name) {
+        if (!g_hash_table_contains(auth->senders, name))
+                (void) sender_new(auth, name);
+}
 
-        if (sender)
-                *ret = sender->caller->uid;
-        return sender != NULL;
+bool bus_auth_is_there(const BusAuth *auth, const char *name) {
+        return g_hash_table_contains(auth->senders, name);
 }
 
 BusWatch *bus_auth_watch(BusAuth *auth, const char *name, void (*left)(void *userdata), void *userdata) {

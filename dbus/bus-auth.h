@@ -26,8 +26,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusAuth, bus_auth_free)
 /* The caller of @message, which is being dispatched; not a new reference. ERROR_ACCESS_DENIED if it is not
  * known. */
 int bus_auth_get_caller(const BusAuth *auth, sd_bus_message *message, Caller **ret, Error *error);
-/* The user of connection @name (":1.7"); false if it has left. */
-bool bus_auth_find_uid(const BusAuth *auth, const char *name, uid_t *ret);
+/* Connection @name (":1.7") called an earlier service: asks the bus who it is, as if it had called us. If it
+ * has left, its watches are told so later. */
+void bus_auth_learn(BusAuth *auth, const char *name);
+/* Whether connection @name is on the bus, as far as is known. */
+bool bus_auth_is_there(const BusAuth *auth, const char *name);
 
 /* Calls @left once when connection @name leaves the bus; the watch is gone then. NULL if it has left already.
  */

@@ -17,6 +17,9 @@ struct Bus {
         Polkit *polkit;          /* owned */
         GHashTable *subscribers; /* name of a connection -> Subscriber, owned */
         GHashTable *bindings;    /* Sandbox -> Binding, owned */
+        sd_bus_slot *name_asked; /* owned */
+        BusOwned owned;          /* NULL once called */
+        void *owned_userdata;
         sd_bus_slot *slots[8];   /* owned */
         size_t n_slots;
 };
@@ -58,6 +61,8 @@ int bus_append_strings(sd_bus_message *message, char *const *strings);
 int bus_append_denied(sd_bus_message *message, const ShimDenied *denied, const char *capabilities);
 /* Stops @sandbox when the connection @name leaves. */
 void bus_bind(Bus *bus, Sandbox *sandbox, const char *name);
+/* Of a sandbox that an earlier service made: hears when its creator leaves, or has left. */
+void bus_know_creator(Bus *bus, Sandbox *sandbox);
 
 /* One property; tables of them serve GetAll and InterfacesAdded alike. */
 typedef struct BusProperty {

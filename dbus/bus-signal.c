@@ -67,11 +67,11 @@ void bus_unsubscribe(Bus *bus, const char *name) {
 /* Subscribers that may see what belongs to @owner, and @creator (NULL = not) if it is still there. */
 static GArray *bus_find_receivers(Bus *bus, uid_t owner, const char *creator) {
         GArray *receivers = g_array_new(FALSE, FALSE, sizeof(Receiver));
-        Receiver receiver = { .name = creator };
+        Receiver receiver = { .name = creator, .uid = owner }; /* who creates a sandbox owns it */
         GHashTableIter iter;
         gpointer value;
 
-        if (creator && bus_auth_find_uid(bus->auth, creator, &receiver.uid))
+        if (creator && bus_auth_is_there(bus->auth, creator))
                 g_array_append_val(receivers, receiver);
         g_hash_table_iter_init(&iter, bus->subscribers);
         while (g_hash_table_iter_next(&iter, NULL, &value)) {
@@ -282,6 +282,7 @@ static int fill_exited(sd_bus_message *signal, uid_t viewer, const char *path G_
 static void on_sandbox_added(void *userdata, Sandbox *sandbox) {
         static const SignalKind kind = { OBJECTS_INTERFACE, "InterfacesAdded", true, fill_sandbox_added };
 
+        bus_know_creator(userdata, sandbox);
         /* Its creator hears of it from the answer. */
         sandbox_signal_all(userdata, &kind, sandbox, sandbox, false);
 }

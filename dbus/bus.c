@@ -8,6 +8,8 @@
 #include "dbus/bus-private.h"
 #include "util/log.h"
 
+#define NAME_IS_OURS 1 /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER, D-Bus Specification */
+
 typedef struct Binding {
         Bus *bus;         /* not owned */
         Sandbox *sandbox; /* not owned */
@@ -137,6 +139,16 @@ void bus_bind(Bus *bus, Sandbox *sandbox, const char *name) {
                 sandbox_stop(sandbox, 0, NULL, NULL);
 }
 
+void bus_know_creator(Bus *bus, Sandbox *sandbox) {
+        const char *name = sandbox_get_client(sandbox);
+
+        if (!sandbox_is_adopted(sandbox) || !name)
+                return;
+        bus_auth_learn(bus->auth, name);
+        if (sandbox_is_bound_to_client(sandbox))
+                bus_bind(bus, sandbox, name);
+}
+
 void binding_free(void *userdata) {
         Binding *binding = userdata;
 
@@ -187,6 +199,7 @@ static int bus_add_objects(Bus *bus) {
 
 int bus_new(sd_event *event, const char *address, Manager *manager, Bus **ret, Error *error) {
         g_autoptr(Bus) bus = g_new0(Bus, 1);
+        sd_id128_t id;
         int r;
 
         bus->manager = manager;
@@ -206,15 +219,42 @@ int bus_new(sd_event *event, const char *address, Manager *manager, Bus **ret, E
         r = sd_bus_attach_event(bus->bus, event, SD_EVENT_PRIORITY_NORMAL);
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot watch the bus");
-        manager_set_events(manager, &bus_manager_events, bus);
-        r = sd_bus_request_name(bus->bus, BUS_NAME, 0);
-        if (r == -EEXIST)
-                return error_setf(error, ERROR_SYSTEM, "The name %s is taken on the bus '%s'", BUS_NAME,
-                                  address);
+        r = sd_bus_get_bus_id(bus->bus, &id);
         if (r < 0)
-                return error_set_errnof(error, -r, "Cannot get the name %s on the bus '%s'", BUS_NAME,
-                                        address);
+                return error_set_errnof(error, -r, "Cannot connect to the bus '%s'", address);
+        manager_set_realm(manager, SD_ID128_TO_STRING(id));
+        manager_set_events(manager, &bus_manager_events, bus);
         *ret = g_steal_pointer(&bus);
+        return 0;
+}
+
+/* ---- the name ---- */
+
+static int on_name_asked(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
+        Bus *bus = userdata;
+        BusOwned owned = g_steal_pointer(&bus->owned);
+        g_auto(Error) error = ERROR_NULL;
+        uint32_t answer = 0;
+        int r = 0;
+
+        if (sd_bus_message_is_method_error(reply, NULL))
+                r = error_setf(&error, ERROR_SYSTEM, "Cannot get the name %s: %s", BUS_NAME,
+                               sd_bus_message_get_error(reply)->message);
+        else if (sd_bus_message_read(reply, "u", &answer) < 0 || answer != NAME_IS_OURS)
+                r = error_setf(&error, ERROR_SYSTEM, "The name %s is taken", BUS_NAME);
+        owned(bus->owned_userdata, r < 0 ? &error : NULL);
+        return 0;
+}
+
+int bus_own_name(Bus *bus, BusOwned owned, void *userdata, Error *error) {
+        int r;
+
+        bus->owned = owned;
+        bus->owned_userdata = userdata;
+        /* In its turn, behind what was asked about creators before: its answer comes after theirs. */
+        r = sd_bus_request_name_async(bus->bus, &bus->name_asked, BUS_NAME, 0, on_name_asked, bus);
+        if (r < 0)
+                return error_set_errnof(error, -r, "Cannot get the name %s", BUS_NAME);
         return 0;
 }
 
@@ -226,6 +266,7 @@ void bus_free(Bus *bus) {
         g_clear_pointer(&bus->bindings, g_hash_table_unref);
         g_clear_pointer(&bus->polkit, polkit_free);
         g_clear_pointer(&bus->auth, bus_auth_free);
+        sd_bus_slot_unref(bus->name_asked);
         for (size_t i = 0; i < bus->n_slots; i++)
                 sd_bus_slot_unref(bus->slots[i]);
         if (bus->bus)

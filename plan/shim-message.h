@@ -20,9 +20,17 @@
 typedef enum ShimMessageType {
         /* service -> shim */
         SHIM_START = 1,  /* Spec. Once. DONE when init is ready; SHIM_TIMINGS comes before it */
+        SHIM_HELLO = 10, /* u32 SHIM_VERSION of the service. STATE, see plan/shim-account.h */
+        /* None of the next is answered. */
+        SHIM_RECORD = 16, /* u32 run with which the sandbox ends (0 = none), bytes: what the service wants to be
+                           * told by SHIM_STATE, whole. From the first one on the shim outlives the service */
+        SHIM_TOLD = 17,   /* u32 run: its end is known outside */
+        SHIM_FORGET = 18, /* u32 run: nobody asks about it any more */
+        SHIM_TERMINAL_OPENED = 19, /* u32 run: our end of its terminal was given away */
         SHIM_APPLY = 2,  /* Plan: the one wanted, whole; then u32 n, and n times u32: the numbers of the descriptors
                           * that come along, for sources "fd:N". The shim keeps them as long as the plan in force
-                          * names them. DONE: it is in force, or the one before still is */
+                          * names them. Then as SHIM_RECORD what is to be kept with it, or nothing.
+                          * DONE: it is in force, or the one before still is */
         SHIM_RUN = 3,    /* ShimRun, descriptors 0, 1, 2 (none with a terminal). RAN, and with it the terminal's
                           * other end if one was asked for */
         SHIM_SIGNAL = 4, /* u32 run (0 = every process but init), i32 signal. DONE */
@@ -39,6 +47,9 @@ typedef enum ShimMessageType {
                             * into. DONE when it is whole. One at a time */
         /* shim -> service */
         SHIM_DONE = 32,    /* ShimDone */
+        SHIM_STATE = 39,   /* ShimAccount */
+        SHIM_STATE_RUN = 48,  /* ShimKeptRun, before the STATE */
+        SHIM_STATE_PLAN = 49, /* Plan: the one in force, before the STATE */
         SHIM_RAN = 33,     /* ShimRan */
         SHIM_EXITED = 34,  /* ShimExited: a program ended */
         SHIM_GONE = 35,    /* ShimDone with the reason: the sandbox ended unasked; the shim exits */

@@ -8,6 +8,7 @@
  * soon somebody else's.
  */
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "util/error.h"
@@ -22,4 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IdPool, id_pool_free)
 
 /* *ret_first begins a range of ID_RANGE_COUNT ids. ERROR_LIMIT_REACHED when all are taken. */
 int id_pool_take(IdPool *pool, uint32_t *ret_first, Error *error);
+/* A range that a sandbox of an earlier service holds, whose settings may have been others: what it shares ids
+ * with is not given out. ERROR_LIMIT_REACHED if part of it is taken. */
+int id_pool_reserve(IdPool *pool, uint32_t first, Error *error);
 void id_pool_give_back(IdPool *pool, uint32_t first);

@@ -50,6 +50,7 @@ static void on_launch_ran(void *userdata, Process *process, const Error *error) 
         sandbox_add_timing(launch->sandbox, "total", sandbox_get_created_monotonic_usec(launch->sandbox));
         if (!launch->keep)
                 sandbox_end_with(launch->sandbox, process);
+        sandbox_commit(launch->sandbox);
         launch->done(launch->userdata, process, NULL);
         launch_free(launch);
 }
@@ -80,6 +81,7 @@ int launch_start(Manager *manager, const SandboxRequest *request, RunRequest *ru
         r = manager_create(manager, request, on_launch_created, launch, &launch->sandbox, error);
         if (r < 0)
                 return r;
+        sandbox_hold(launch->sandbox);
         *ret = g_steal_pointer(&launch);
         return 0;
 }

@@ -32,6 +32,9 @@ typedef struct Arguments {
 typedef struct Service {
         sd_event *event;
         Manager *manager;
+        Bus *bus;
+        const char *address; /* of the bus */
+        Error failure;       /* owned; why it cannot go on */
         bool stopping;
 } Service;
 
@@ -106,14 +109,14 @@ static int on_stop_signal(sd_event_source *source G_GNUC_UNUSED, const struct si
         Service *service = userdata;
 
         if (service->stopping) {
-                /* Asked again: the shims stop their sandboxes themselves when they see us gone. */
+                /* Asked again: spare shims end by themselves when they see us gone. */
                 log_warning("Stopping at once");
                 return sd_event_exit(service->event, EXIT_FAILURE);
         }
         log_info("Stopping after %s", g_strsignal((int) info->ssi_signo));
         service->stopping = true;
         (void) sd_notify(0, "STOPPING=1");
-        manager_stop_all(service->manager, on_settled, service);
+        manager_leave(service->manager, on_settled, service);
         return 0;
 }
 
@@ -160,11 +163,43 @@ static int open_standard_fds(void) {
         return 0;
 }
 
+/* ---- start ---- */
+
+static void service_fail(Service *service, Error *error) {
+        (void) error_move(&service->failure, error);
+        (void) sd_event_exit(service->event, EXIT_FAILURE);
+}
+
+static void on_owned(void *userdata, const Error *error) {
+        Service *service = userdata;
+        g_auto(Error) failure = ERROR_NULL;
+
+        if (error) {
+                (void) error_setf(&failure, error->code, "%s on the bus '%s'", error->message,
+                                  service->address);
+                service_fail(service, &failure);
+                return;
+        }
+        manager_open(service->manager);
+        if (service->stopping)
+                return;
+        manager_set_ready(service->manager);
+        log_info("Ready on the bus '%s'", service->address);
+}
+
+static void on_adopted(void *userdata) {
+        Service *service = userdata;
+        g_auto(Error) error = ERROR_NULL;
+
+        if (!service->stopping && bus_own_name(service->bus, on_owned, service, &error) < 0)
+                service_fail(service, &error);
+}
+
 static int service_run(const Arguments *arguments, const Places *places, Settings *settings,
                        Error *error) {
         g_autoptr(Manager) manager = NULL;
         g_autoptr(Bus) bus = NULL;
-        Service service = { 0 };
+        Service service = { .address = arguments->bus ?: settings->bus };
         int r;
 
         r = sd_event_default(&service.event);
@@ -181,14 +216,16 @@ static int service_run(const Arguments *arguments, const Places *places, Setting
         if (r < 0)
                 return r;
         service.manager = manager;
-        r = bus_new(service.event, arguments->bus ?: settings->bus, manager, &bus, error);
+        r = bus_new(service.event, service.address, manager, &bus, error);
         if (r < 0)
                 return r;
-        manager_set_ready(manager);
-        log_info("Ready on the bus '%s'", arguments->bus ?: settings->bus);
+        service.bus = bus;
+        manager_adopt(manager, on_adopted, &service);
         r = sd_event_loop(service.event);
         if (r < 0)
                 return error_set_errnof(error, -r, "The event loop failed");
+        if (service.failure.message)
+                return error_move(error, &service.failure);
         bus_flush(bus);
         return r == EXIT_SUCCESS || service.stopping
                        ? r

@@ -3,17 +3,21 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "gateways/gateway.h"
+#include "service/adopt.h"
 #include "service/id-pool.h"
 #include "service/manager-private.h"
 #include "service/policy.h"
 #include "service/pool.h"
+#include "service/process-number.h"
 #include "service/process-private.h"
 #include "service/report.h"
 #include "service/sandbox-name.h"
 #include "service/sandbox-private.h"
+#include "util/cleanup.h"
 #include "util/fs.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -32,11 +36,17 @@ struct Manager {
         Report *report;        /* owned */
         GHashTable *sandboxes; /* "uid:name" -> owned Sandbox */
         GHashTable *processes; /* number -> owned Process */
-        uint32_t last_process;
-        uint32_t last_generated; /* of generated names */
-        bool stopping;
+        Adopt *adopt;          /* owned; NULL before it begins */
+        int lock_fd;           /* owned; there is one service of an instance */
+        char *realm;           /* owned; "" = none */
+        bool is_open;
+        ProcessNumber *process_number; /* owned */
+        uint32_t last_generated;       /* of generated names */
+        bool leaving;
         const ManagerEvents *events; /* NULL = nobody listens */
         void *events_userdata;
+        void (*adopted)(void *userdata);
+        void *adopted_userdata;
         void (*settled)(void *userdata);
         void *settled_userdata;
 };
@@ -81,6 +91,19 @@ static int manager_make_folders(const Places *places, Error *error) {
         return 0;
 }
 
+/* Who is killed leaves it open at once, whatever becomes of its shims. */
+static int manager_lock(Manager *manager, Error *error) {
+        g_autofree char *path = g_build_filename(manager->places->runtime_folder, "lock", NULL);
+
+        manager->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (manager->lock_fd < 0)
+                return error_set_errnof(error, errno, "Cannot open '%s'", path);
+        if (flock(manager->lock_fd, LOCK_EX | LOCK_NB) < 0)
+                return error_setf(error, ERROR_BAD_STATE, "There is a service for '%s' already",
+                                  manager->places->root);
+        return 0;
+}
+
 static void log_findings(const Store *store) {
         const GPtrArray *findings = store_get_findings(store);
 
@@ -99,6 +122,7 @@ static char *manager_describe(const void *userdata) {
 
 int manager_new(sd_event *event, const Places *places, Settings *settings, Manager **ret,
                 Error *error) {
+        g_autofree char *number_file = g_build_filename(places->runtime_folder, "last-process", NULL);
         g_autoptr(Manager) manager = g_new0(Manager, 1);
         int r;
 
@@ -109,13 +133,18 @@ int manager_new(sd_event *event, const Places *places, Settings *settings, Manag
                                                    (GDestroyNotify) sandbox_free);
         manager->processes = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify) process_free);
         manager->ids = id_pool_new(settings->ids_base, settings->ids_count);
+        manager->lock_fd = -EBADF;
+        manager->realm = g_strdup("");
         manager->leases = lease_pool_new(places->instance, settings);
         r = cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &manager->cgroups, error);
         if (r < 0)
                 return r;
         r = manager_make_folders(places, error);
+        if (r >= 0)
+                r = manager_lock(manager, error);
         if (r < 0)
                 return r;
+        manager->process_number = process_number_new(number_file);
         manager->store = store_load(places);
         store_compile_filters(manager->store);
         log_findings(manager->store);
@@ -125,7 +154,6 @@ int manager_new(sd_event *event, const Places *places, Settings *settings, Manag
                                     .ids = manager->ids,
                                     .last_number = find_last_number(places->sandboxes_folder) };
         manager->pool = pool_new(&manager->host, settings->spare_shims, on_pool_drained, manager);
-        pool_refill(manager->pool);
         manager->report = report_new(event, manager_describe, manager);
         *ret = g_steal_pointer(&manager);
         return 0;
@@ -137,13 +165,17 @@ void manager_free(Manager *manager) {
         manager->events = NULL;
         g_clear_pointer(&manager->report, report_free);
         g_clear_pointer(&manager->sandboxes, g_hash_table_unref);
+        g_clear_pointer(&manager->adopt, adopt_free);
         g_clear_pointer(&manager->processes, g_hash_table_unref);
+        g_clear_pointer(&manager->process_number, process_number_free);
         g_clear_pointer(&manager->pool, pool_free);
         g_clear_pointer(&manager->ids, id_pool_free);
         g_clear_pointer(&manager->leases, lease_pool_free);
         g_clear_pointer(&manager->store, store_unref);
         g_clear_pointer(&manager->cgroups, cgroup_host_free);
+        manager->lock_fd = fd_close(manager->lock_fd);
         sd_event_unref(manager->event);
+        g_free(manager->realm);
         g_free(manager);
 }
 
@@ -168,7 +200,54 @@ const CgroupHost *manager_get_cgroups(const Manager *manager) {
         return manager->cgroups;
 }
 
+void manager_set_realm(Manager *manager, const char *realm) {
+        g_free(manager->realm);
+        manager->realm = g_strdup(realm);
+}
+
+const char *manager_get_realm(const Manager *manager) {
+        return manager->realm;
+}
+
+/* ---- an earlier service ---- */
+
+static void on_adopted(void *userdata) {
+        Manager *manager = userdata;
+
+        manager->adopted(manager->adopted_userdata);
+}
+
+void manager_adopt(Manager *manager, void (*adopted)(void *userdata), void *userdata) {
+        manager->adopted = adopted;
+        manager->adopted_userdata = userdata;
+        manager->adopt = adopt_new(manager, &manager->host, on_adopted, manager);
+}
+
+void manager_open(Manager *manager) {
+        g_autoptr(GPtrArray) sandboxes = manager_list_sandboxes(manager);
+
+        manager->is_open = true;
+        for (guint i = 0; i < sandboxes->len; i++)
+                sandbox_tell_untold(sandboxes->pdata[i]);
+        pool_refill(manager->pool);
+}
+
+void manager_add_sandbox(Manager *manager, Sandbox *sandbox) {
+        g_hash_table_insert(manager->sandboxes,
+                            sandbox_key(sandbox_get_owner(sandbox), sandbox_get_name(sandbox)), sandbox);
+        if (manager->events)
+                manager->events->sandbox_added(manager->events_userdata, sandbox);
+        report_changed(manager->report);
+        if (manager->is_open && sandbox_is_adopted(sandbox))
+                sandbox_tell_untold(sandbox);
+}
+
 /* ---- create ---- */
+
+/* Also one that is in no list: of a shim that is on its way out. */
+static bool manager_has_name(const Manager *manager, uid_t owner, const char *name) {
+        return manager_find_sandbox(manager, owner, name) || adopt_has_name(manager->adopt, owner, name);
+}
 
 static int manager_check_limits(const Manager *manager, uid_t owner, Error *error) {
         unsigned n_own = 0;
@@ -193,7 +272,7 @@ static int manager_check_limits(const Manager *manager, uid_t owner, Error *erro
 static int manager_choose_name(Manager *manager, const SandboxRequest *request, char **ret, Error *error) {
         g_autofree char *name = g_strdup(request->name);
 
-        while (!*name || (!*request->name && manager_find_sandbox(manager, request->caller->uid, name))) {
+        while (!*name || (!*request->name && manager_has_name(manager, request->caller->uid, name))) {
                 g_free(name);
                 name = g_strdup_printf("sandbox-%u", ++manager->last_generated);
         }
@@ -205,7 +284,7 @@ static int manager_choose_name(Manager *manager, const SandboxRequest *request, 
                 if (sandbox_name_parse(UINT32_MAX, name, &owner, &ignored, error) < 0)
                         return -EINVAL;
         }
-        if (manager_find_sandbox(manager, request->caller->uid, name))
+        if (manager_has_name(manager, request->caller->uid, name))
                 return error_setf(error, ERROR_SANDBOX_EXISTS, "There is a sandbox '%s' already", name);
         *ret = g_steal_pointer(&name);
         return 0;
@@ -318,8 +397,9 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
         ShimClient *shim;
         int r;
 
-        if (manager->stopping)
-                return error_setf(error, ERROR_BAD_STATE, "The service is stopping");
+        if (manager->leaving || !manager->is_open)
+                return error_setf(error, ERROR_BAD_STATE, "The service is %s",
+                                  manager->leaving ? "stopping" : "starting");
         r = manager_prepare(manager, request, &sandbox, &failure);
         if (r < 0) {
                 manager_report_refusal(manager, request, &failure);
@@ -332,11 +412,7 @@ int manager_create(Manager *manager, const SandboxRequest *request, SandboxDone 
                         return r;
         }
         sandbox->spec->id_base = shim_client_get_id_base(shim);
-        g_hash_table_insert(manager->sandboxes, sandbox_key(request->caller->uid, sandbox_get_name(sandbox)),
-                            sandbox);
-        if (manager->events)
-                manager->events->sandbox_added(manager->events_userdata, sandbox);
-        report_changed(manager->report);
+        manager_add_sandbox(manager, sandbox);
         sandbox_start(sandbox, shim, created, userdata);
         *ret = g_steal_pointer(&sandbox);
         return 0;
@@ -359,7 +435,7 @@ void manager_forget_sandbox(Manager *manager, Sandbox *sandbox) {
                 manager->events->sandbox_removed(manager->events_userdata, sandbox);
 }
 
-/* What resists its removal is not waited for. */
+/* What is half made, and does not resist its removal. */
 static unsigned manager_count_ending(const Manager *manager) {
         GHashTableIter iter;
         gpointer value;
@@ -369,13 +445,13 @@ static unsigned manager_count_ending(const Manager *manager) {
         while (g_hash_table_iter_next(&iter, NULL, &value)) {
                 const Sandbox *sandbox = value;
 
-                n += !sandbox->is_stuck;
+                n += !sandbox->is_kept && !sandbox->is_stuck;
         }
         return n;
 }
 
 void manager_settle(Manager *manager) {
-        if (!manager->stopping) {
+        if (!manager->leaving) {
                 pool_refill(manager->pool);
                 return;
         }
@@ -389,7 +465,7 @@ void manager_settle(Manager *manager) {
 
 void manager_tell_changed(Manager *manager, Sandbox *sandbox, SandboxChanges changes) {
         /* What was taken from the pool is replaced when nobody waits for it any more. */
-        if (!manager->stopping && sandbox_get_state(sandbox) != SANDBOX_CREATING)
+        if (!manager->leaving && sandbox_get_state(sandbox) != SANDBOX_CREATING)
                 pool_refill(manager->pool);
         if (manager->events)
                 manager->events->sandbox_changed(manager->events_userdata, sandbox, changes);
@@ -403,15 +479,26 @@ void manager_tell_denied(Manager *manager, Sandbox *sandbox, const ShimDenied *d
 /* ---- processes ---- */
 
 Process *manager_add_process(Manager *manager, Sandbox *sandbox, char *const *argv, bool has_terminal) {
+        uint32_t number;
+        Process *process;
+
         do
-                manager->last_process++;
-        while (manager->last_process == 0 ||
-               g_hash_table_contains(manager->processes, GUINT_TO_POINTER(manager->last_process)));
-
-        Process *process = process_new(sandbox, manager->last_process, argv, has_terminal);
-
-        g_hash_table_insert(manager->processes, GUINT_TO_POINTER(manager->last_process), process);
+                number = process_number_next(manager->process_number);
+        while (manager_has_process(manager, number));
+        process = process_new(sandbox, number, argv, has_terminal);
+        g_hash_table_insert(manager->processes, GUINT_TO_POINTER(number), process);
         return process;
+}
+
+Process *manager_restore_process(Manager *manager, Sandbox *sandbox, const ShimKeptRun *run) {
+        Process *process = process_new(sandbox, run->run, run->argv, run->has_terminal);
+
+        g_hash_table_insert(manager->processes, GUINT_TO_POINTER(run->run), process);
+        return process;
+}
+
+bool manager_has_process(const Manager *manager, uint32_t number) {
+        return g_hash_table_contains(manager->processes, GUINT_TO_POINTER(number));
 }
 
 int manager_check_terminals(const Manager *manager, uid_t owner, Error *error) {
@@ -439,6 +526,10 @@ void manager_tell_process_exited(Manager *manager, Process *process) {
 }
 
 void manager_forget_process(Manager *manager, Process *process) {
+        Sandbox *sandbox = process_get_sandbox(process);
+
+        if (sandbox)
+                shim_client_forget(sandbox->shim, process_get_number(process));
         if (manager->events && process_get_state(process) != PROCESS_STARTING)
                 manager->events->process_removed(manager->events_userdata, process);
         (void) g_hash_table_remove(manager->processes, GUINT_TO_POINTER(process_get_number(process)));
@@ -552,11 +643,22 @@ const Store *manager_get_store(const Manager *manager) {
 GPtrArray *manager_get_warnings(const Manager *manager) {
         GPtrArray *warnings = g_ptr_array_new_with_free_func(g_free);
         const GPtrArray *findings = store_get_findings(manager->store);
+        g_autoptr(GPtrArray) sandboxes = manager_list_sandboxes(manager);
 
         for (guint i = 0; i < manager->settings->findings->len; i++)
                 g_ptr_array_add(warnings, finding_format(manager->settings->findings->pdata[i]));
         for (guint i = 0; i < findings->len; i++)
                 g_ptr_array_add(warnings, finding_format(findings->pdata[i]));
+        for (guint i = 0; i < sandboxes->len; i++) {
+                const Sandbox *sandbox = sandboxes->pdata[i];
+
+                if (sandbox->is_strange)
+                        g_ptr_array_add(warnings,
+                                        g_strdup_printf("Sandbox '%s' of user %u is left to its shim: %s",
+                                                        sandbox_get_name(sandbox),
+                                                        (unsigned) sandbox_get_owner(sandbox),
+                                                        sandbox_get_state_reason(sandbox)));
+        }
         return warnings;
 }
 
@@ -570,16 +672,20 @@ char **manager_get_gateways(const Manager *manager G_GNUC_UNUSED) {
         return (char **) g_ptr_array_steal(ids, NULL);
 }
 
-/* ---- stop ---- */
+/* ---- end ---- */
 
-void manager_stop_all(Manager *manager, void (*settled)(void *userdata), void *userdata) {
+void manager_leave(Manager *manager, void (*settled)(void *userdata), void *userdata) {
         g_autoptr(GPtrArray) sandboxes = manager_list_sandboxes(manager);
 
-        manager->stopping = true;
+        manager->leaving = true;
         manager->settled = settled;
         manager->settled_userdata = userdata;
-        for (guint i = 0; i < sandboxes->len; i++)
-                sandbox_stop(sandboxes->pdata[i], 0, NULL, NULL);
+        for (guint i = 0; i < sandboxes->len; i++) {
+                Sandbox *sandbox = sandboxes->pdata[i];
+
+                if (!sandbox->is_kept)
+                        sandbox_stop(sandbox, 0, NULL, NULL);
+        }
         pool_drain(manager->pool);
         manager_settle(manager);
 }

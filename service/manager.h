@@ -25,11 +25,19 @@ typedef struct ManagerEvents {
         void (*process_removed)(void *userdata, Process *process);
 } ManagerEvents;
 
-/* Loads the store, makes the runtime folders, starts spare shims. @places and @settings are not owned. */
+/* Loads the store, makes the runtime folders. Fails if there is a service of this instance already. Makes no
+ * sandbox before manager_adopt(). @places and @settings are not owned. */
 int manager_new(sd_event *event, const Places *places, Settings *settings, Manager **ret, Error *error);
-void manager_free(Manager *manager); /* kills what is left */
+void manager_free(Manager *manager); /* leaves sandboxes to their shims */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
 void manager_set_events(Manager *manager, const ManagerEvents *events, void *userdata);
+
+/* Where the names of clients hold: the id of a bus. Those from another one mean nobody. */
+void manager_set_realm(Manager *manager, const char *realm);
+/* Takes over what an earlier service has left (service/adopt.h); @adopted is called once, later. */
+void manager_adopt(Manager *manager, void (*adopted)(void *userdata), void *userdata);
+/* Once everybody can hear it: tells how programs ended while no service was there, and starts spare shims. */
+void manager_open(Manager *manager);
 
 /*
  * Makes a sandbox with its capabilities in force. Refuses at once (negative, @error) or calls @created once,
@@ -54,10 +62,11 @@ void manager_set_ready(Manager *manager);
 void manager_reload(Manager *manager);
 const Settings *manager_get_settings(const Manager *manager);
 const Store *manager_get_store(const Manager *manager);
-/* Findings of settings and store as sentences; caller unrefs. */
+/* Findings of settings and store, and sandboxes that cannot be spoken to, as sentences; caller unrefs. */
 GPtrArray *manager_get_warnings(const Manager *manager);
 /* Ids of the gateways; caller frees. */
 char **manager_get_gateways(const Manager *manager);
 
-/* Stops everything and takes nothing new; @settled when nothing is left. */
-void manager_stop_all(Manager *manager, void (*settled)(void *userdata), void *userdata);
+/* Takes nothing new, ends spare shims and what is half made; @settled when none of that is left. Sandboxes go
+ * on. */
+void manager_leave(Manager *manager, void (*settled)(void *userdata), void *userdata);

@@ -177,3 +177,46 @@ const Mount *mounts_find(const GPtrArray *mounts, const char *target) {
         }
         return NULL;
 }
+
+/* ---- the record ---- */
+
+void mount_put(WireWriter *writer, const Mount *mount) {
+        wire_put_string(writer, mount->source);
+        wire_put_string(writer, mount->target);
+        wire_put_u32(writer, mount->flags);
+        wire_put_u32(writer, mount->number);
+        wire_put_u8(writer, mount->has_caller);
+        wire_put_u32(writer, mount->uid);
+        wire_put_u32(writer, mount->gid);
+        wire_put_string(writer, mount->folder);
+}
+
+int mount_get(WireReader *reader, Mount **ret, Error *error) {
+        g_autoptr(Mount) mount = mount_alloc();
+        const char *source = wire_get_string(reader), *target = wire_get_string(reader);
+        uint32_t flags = wire_get_u32(reader), number;
+        uint8_t has_caller;
+        int r;
+
+        mount->number = wire_get_u32(reader);
+        has_caller = wire_get_u8(reader);
+        mount->has_caller = has_caller == 1;
+        mount->uid = wire_get_u32(reader);
+        mount->gid = wire_get_u32(reader);
+        mount->folder = g_strdup(wire_get_string(reader));
+        if (reader->failed || !source || !target || has_caller > 1)
+                return error_set_errnof(error, EBADMSG, "Mount in a record ends early or is not well formed");
+        if (mount->number == 0) {
+                r = plan_path_normalize(source, &mount->source, error);
+                if (r < 0)
+                        return r;
+        } else if (plan_source_get_fd_number(source, &number) < 0 || number != mount->number)
+                return error_setf(error, ERROR_INVALID_ARGS, "Mount in a record is of another descriptor");
+        else
+                mount->source = g_strdup(source);
+        r = mount_check(mount, target, flags, error);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&mount);
+        return 0;
+}

@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 #include "service/caller.h"
 #include "util/error.h"
+#include "util/wire.h"
 
 typedef struct Mount {
         char *source; /* owned; normalized host path; of a descriptor "fd:N" */
@@ -46,4 +47,7 @@ int mount_authorize(Mount *mount, const Settings *settings, const Caller *caller
 /* In the name of "BindMount". */
 int mount_add_to_plan(const Mount *mount, Plan *plan, Error *error);
 int mounts_add_to_plan(const GPtrArray *mounts, Plan *plan, Error *error);
+/* To and from a sandbox's record; the descriptor stays where it is. Reading believes nothing. */
+void mount_put(WireWriter *writer, const Mount *mount);
+int mount_get(WireReader *reader, Mount **ret, Error *error);
 const Mount *mounts_find(const GPtrArray *mounts, const char *target); /* or NULL */

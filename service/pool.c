@@ -24,7 +24,7 @@ struct Pool {
 };
 
 static void spare_free(Spare *spare) {
-        shim_client_free(spare->client);
+        shim_client_leave(spare->client); /* it ends with the service */
         g_free(spare);
 }
 

@@ -13,6 +13,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
 
 /* Takes @terminal_fd, -EBADF for a program without one. */
 void process_set_running(Process *process, pid_t pid, int terminal_fd);
+/* Of an earlier service. @terminal_fd is -EBADF if it was given away, @peer_fd if it has ended; takes both. */
+void process_restore(Process *process, pid_t pid, int terminal_fd, int peer_fd);
 bool process_has_terminal(const Process *process); /* holds descriptors of one, or is about to */
 /* Tells whoever waits, and goes PROCESS_LINGER_USEC later by manager_forget_process(). */
 void process_set_ended(Process *process, ShimExitReason reason, int status);

@@ -7,7 +7,7 @@
 
 #include "service/manager-private.h"
 #include "service/process-private.h"
-#include "service/sandbox.h"
+#include "service/sandbox-private.h"
 #include "util/cleanup.h"
 #include "util/enum-table.h"
 #include "util/log.h"
@@ -91,6 +91,13 @@ void process_set_running(Process *process, pid_t pid, int terminal_fd) {
         if (process->peer_fd < 0)
                 log_warning("The terminal of process %u cannot be resized once it is opened: %s",
                             process->number, g_strerror(errno));
+}
+
+void process_restore(Process *process, pid_t pid, int terminal_fd, int peer_fd) {
+        process->pid = pid;
+        process->state = PROCESS_RUNNING;
+        process->terminal_fd = terminal_fd;
+        process->peer_fd = peer_fd;
 }
 
 bool process_has_terminal(const Process *process) {
@@ -200,6 +207,9 @@ int process_open_terminal(Process *process, int *ret_fd, Error *error) {
         if (process->terminal_fd < 0)
                 return error_setf(error, ERROR_BAD_STATE,
                                   "The terminal of process %u has been opened already", process->number);
+        /* First, since a shim that kept it open could not be told by anybody else. */
+        if (process->sandbox)
+                sandbox_set_terminal_opened(process->sandbox, process->number);
         *ret_fd = fd_steal(&process->terminal_fd);
         return 0;
 }

@@ -27,6 +27,7 @@ struct Change {
         GPtrArray *capabilities; /* owned; those wanted, from its turn on */
         GPtrArray *mounts;       /* owned; the same */
         Plan *plan;              /* owned; what they open */
+        GBytes *record;          /* owned; of all that, for the next service */
 };
 
 static void change_free(Change *change) {
@@ -36,6 +37,7 @@ static void change_free(Change *change) {
         g_clear_pointer(&change->mounts, g_ptr_array_unref);
         g_clear_pointer(&change->capabilities, g_ptr_array_unref);
         plan_free(change->plan);
+        g_clear_pointer(&change->record, g_bytes_unref);
         g_free(change);
 }
 
@@ -209,6 +211,10 @@ static int change_prepare(Sandbox *sandbox, Change *change, Error *error) {
                 r = mounts_add_to_plan(change->mounts, plan, error);
         if (r >= 0)
                 r = sandbox_take_lease(sandbox, plan, error);
+        g_clear_pointer(&change->record, g_bytes_unref);
+        if (r >= 0)
+                r = sandbox_pack_record(sandbox, change->capabilities, change->mounts, &change->record,
+                                        error);
         if (r < 0)
                 return r;
         change->plan = g_steal_pointer(&plan);
@@ -255,6 +261,11 @@ static void change_report(const Sandbox *sandbox, const Change *change, const Er
                 denials_add_refusal(sandbox->denials, change->names, gateway, error);
 }
 
+static void sandbox_restore_plan(Sandbox *sandbox) {
+        shim_client_apply(sandbox->shim, sandbox->plan, &(ShimApply){ .fd = -EBADF }, on_restored, NULL);
+        sandbox_keep_record(sandbox);
+}
+
 static void on_changed(void *userdata, const Error *error) {
         Sandbox *sandbox = userdata;
         g_autoptr(Change) change = g_queue_pop_head(&sandbox->changes);
@@ -265,20 +276,24 @@ static void on_changed(void *userdata, const Error *error) {
                 change_take_effect(sandbox, change);
         else if (error->code == ERROR_TIMEOUT && change->plan && sandbox->state != SANDBOX_FAILED)
                 /* The shim may still get to it. What we say is in force shall be, so it is asked for anew. */
-                shim_client_apply(sandbox->shim, sandbox->plan, 0, -EBADF, on_restored, NULL);
+                sandbox_restore_plan(sandbox);
         change->done(change->userdata, error);
         sandbox_continue_changes(sandbox);
 }
 
 static void change_send(Sandbox *sandbox, const Change *change) {
+        ShimApply apply = { .number = change->mount ? change->mount->number : 0,
+                            .fd = change->mount ? change->mount->fd : -EBADF,
+                            .record = sandbox->is_kept ? change->record : NULL,
+                            .ends_with = sandbox->ends_with };
+
         sandbox_send_lease(sandbox);
         if (change->verb == SANDBOX_FREEZE)
                 shim_client_freeze(sandbox->shim, on_changed, sandbox);
         else if (change->verb == SANDBOX_THAW)
                 shim_client_thaw(sandbox->shim, on_changed, sandbox);
         else
-                shim_client_apply(sandbox->shim, change->plan, change->mount ? change->mount->number : 0,
-                                  change->mount ? change->mount->fd : -EBADF, on_changed, sandbox);
+                shim_client_apply(sandbox->shim, change->plan, &apply, on_changed, sandbox);
 }
 
 static void sandbox_continue_changes(Sandbox *sandbox) {

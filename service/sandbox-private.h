@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* For sandbox.c, sandbox-change.c and manager.c; nobody else */
+/* For the files that make up sandbox and manager, launch.c and adopt.c; nobody else */
 #include "capabilities/template.h"
 #include "plan/lease.h"
 #include "plan/spec.h"
@@ -12,8 +12,14 @@ typedef struct Change Change;
 
 struct Sandbox {
         Manager *manager; /* not owned; it frees us */
-        char *client;     /* owned */
+        char *client;     /* owned; NULL = of a bus that is gone */
         Spec *spec;       /* owned; name, owner, ids, template */
+        bool bind_to_caller;
+        bool is_held;    /* a launch is on its way, which is undone if we die: there is nothing to keep yet */
+        bool is_kept;    /* its shim has our record and outlives us */
+        bool is_adopted; /* an earlier service made it */
+        bool is_strange; /* and its shim cannot be spoken to: all that works is to stop it */
+        GArray *untold;  /* owned; of ShimExited: ends from the time when no service was there */
         GHashTable *labels;
         Denials *denials; /* owned */
         char **pending, **addresses, **mechanisms; /* owned */
@@ -50,6 +56,8 @@ void sandbox_give_back_lease(Sandbox *sandbox);
 /* Takes @spec, @capabilities and @plan, in which the request's mounts are. */
 Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,
                      Plan *plan);
+/* The rest is up to the caller: labels, capabilities and mounts are NULL. */
+Sandbox *sandbox_alloc(Manager *manager, Spec *spec);
 void sandbox_free(Sandbox *sandbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sandbox, sandbox_free)
 
@@ -62,6 +70,25 @@ void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec)
 /* ERROR_BAD_STATE, ERROR_NO_SUCH_SANDBOX when it is about to be gone. */
 int sandbox_check_state(const Sandbox *sandbox, SandboxState wanted, Error *error);
 void sandbox_set_state(Sandbox *sandbox, SandboxState state, const char *reason);
+
+/* Between the two it is undone if the service dies; after that it outlives the service. */
+void sandbox_hold(Sandbox *sandbox);
+void sandbox_commit(Sandbox *sandbox);
+/* What the next service must know; @capabilities and @mounts as they shall be. */
+int sandbox_pack_record(const Sandbox *sandbox, GPtrArray *capabilities, GPtrArray *mounts, GBytes **ret,
+                        Error *error);
+/* Something of that has changed. */
+void sandbox_keep_record(Sandbox *sandbox);
+void sandbox_set_terminal_opened(Sandbox *sandbox, uint32_t process);
+
+/* sandbox-adopt.c: takes @client, and what is in @found, on success only. */
+int sandbox_new_adopted(Manager *manager, ShimClient *client, ShimFound *found, Sandbox **ret, Error *error);
+/* Takes @client. */
+Sandbox *sandbox_new_strange(Manager *manager, ShimClient *client, const ShimIdentity *identity,
+                             const char *reason);
+/* Once everybody can hear it: the ends from before our time, and what follows from them. */
+void sandbox_tell_untold(Sandbox *sandbox);
+void sandbox_tell_exit(Sandbox *sandbox, const ShimExited *exited);
 
 /* sandbox-change.c: those that wait are answered; the one with the shim is answered by the shim. */
 void sandbox_fail_changes(Sandbox *sandbox);

@@ -12,6 +12,7 @@
 #include "service/process-private.h"
 #include "service/report.h"
 #include "service/sandbox-private.h"
+#include "service/sandbox-record.h"
 #include "util/cleanup.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -36,20 +37,13 @@ static void sandbox_tell_denied(void *userdata, const ShimDenied *denied) {
         manager_tell_denied(sandbox->manager, sandbox, denied);
 }
 
-Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,
-                     Plan *plan) {
+Sandbox *sandbox_alloc(Manager *manager, Spec *spec) {
         Sandbox *sandbox = g_new0(Sandbox, 1);
 
         sandbox->manager = manager;
-        sandbox->client = g_strdup(request->client);
         sandbox->spec = spec;
-        sandbox->labels = g_hash_table_ref(request->labels);
-        sandbox->created_usec = (uint64_t) g_get_real_time();
-        sandbox->created_monotonic_usec = (uint64_t) g_get_monotonic_time();
         sandbox->timings = shim_timings_new();
-        sandbox->capabilities = capabilities;
-        sandbox->mounts = g_ptr_array_ref(request->mounts);
-        sandbox->plan = plan;
+        sandbox->untold = g_array_new(FALSE, FALSE, sizeof(ShimExited));
         sandbox->processes = g_hash_table_new(NULL, NULL);
         sandbox->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
         g_queue_init(&sandbox->changes);
@@ -60,19 +54,35 @@ Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec
         return sandbox;
 }
 
+Sandbox *sandbox_new(Manager *manager, const SandboxRequest *request, Spec *spec, GPtrArray *capabilities,
+                     Plan *plan) {
+        Sandbox *sandbox = sandbox_alloc(manager, spec);
+
+        sandbox->client = g_strdup(request->client);
+        sandbox->bind_to_caller = request->bind_to_caller;
+        sandbox->labels = g_hash_table_ref(request->labels);
+        sandbox->created_usec = (uint64_t) g_get_real_time();
+        sandbox->created_monotonic_usec = (uint64_t) g_get_monotonic_time();
+        sandbox->capabilities = capabilities;
+        sandbox->mounts = g_ptr_array_ref(request->mounts);
+        sandbox->plan = plan;
+        return sandbox;
+}
+
 void sandbox_free(Sandbox *sandbox) {
         if (!sandbox)
                 return;
-        shim_client_free(sandbox->shim);
+        shim_client_leave(sandbox->shim);
         sandbox_give_back_lease(sandbox);
         g_hash_table_unref(sandbox->processes);
+        g_array_unref(sandbox->untold);
         g_array_unref(sandbox->waiters);
         g_array_unref(sandbox->timings);
-        g_ptr_array_unref(sandbox->capabilities);
-        g_ptr_array_unref(sandbox->mounts);
+        g_clear_pointer(&sandbox->capabilities, g_ptr_array_unref);
+        g_clear_pointer(&sandbox->mounts, g_ptr_array_unref);
         plan_free(sandbox->plan);
         spec_free(sandbox->spec);
-        g_hash_table_unref(sandbox->labels);
+        g_clear_pointer(&sandbox->labels, g_hash_table_unref);
         denials_free(sandbox->denials);
         g_strfreev(sandbox->pending);
         g_strfreev(sandbox->mechanisms);
@@ -112,6 +122,52 @@ void sandbox_add_timing(Sandbox *sandbox, const char *step, uint64_t since_usec)
         shim_timings_add(sandbox->timings, step, usec);
 }
 
+/* ---- what the next service must know ---- */
+
+int sandbox_pack_record(const Sandbox *sandbox, GPtrArray *capabilities, GPtrArray *mounts, GBytes **ret,
+                        Error *error) {
+        SandboxRecord record = { .client = sandbox->client,
+                                 .realm = (char *) manager_get_realm(sandbox->manager),
+                                 .bind_to_caller = sandbox->bind_to_caller,
+                                 .created_usec = sandbox->created_usec,
+                                 .created_monotonic_usec = sandbox->created_monotonic_usec,
+                                 .labels = sandbox->labels,
+                                 .timings = sandbox->timings,
+                                 .capabilities = capabilities,
+                                 .mounts = mounts,
+                                 .last_mount = sandbox->last_mount,
+                                 .has_lease = sandbox->has_lease,
+                                 .lease = sandbox->lease };
+
+        return sandbox_record_pack(&record, ret, error);
+}
+
+void sandbox_keep_record(Sandbox *sandbox) {
+        g_autoptr(GBytes) record = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        if (!sandbox->is_kept)
+                return;
+        if (sandbox_pack_record(sandbox, sandbox->capabilities, sandbox->mounts, &record, &error) < 0)
+                log_failure(LOG_WARNING, &error, "Sandbox '%s'", sandbox->spec->name);
+        else
+                shim_client_record(sandbox->shim, sandbox->ends_with, record);
+}
+
+void sandbox_hold(Sandbox *sandbox) {
+        sandbox->is_held = true;
+}
+
+void sandbox_commit(Sandbox *sandbox) {
+        sandbox->is_held = false;
+        sandbox->is_kept = true;
+        sandbox_keep_record(sandbox);
+}
+
+void sandbox_set_terminal_opened(Sandbox *sandbox, uint32_t process) {
+        shim_client_set_terminal_opened(sandbox->shim, process);
+}
+
 /* ---- start ---- */
 
 static void sandbox_fail_start(Sandbox *sandbox, const Error *error) {
@@ -132,6 +188,8 @@ static void sandbox_become_ready(Sandbox *sandbox) {
         sandbox_set_state(sandbox, SANDBOX_READY, NULL);
         report_sandbox_started(sandbox->spec->name);
         sandbox->created = NULL;
+        if (!sandbox->is_held)
+                sandbox_commit(sandbox);
         created(sandbox->created_userdata, NULL);
 }
 
@@ -161,15 +219,22 @@ static void on_started(void *userdata, const Error *error) {
         }
         sandbox->step_usec = (uint64_t) g_get_monotonic_time();
         sandbox_send_lease(sandbox);
-        shim_client_apply(sandbox->shim, sandbox->plan, 0, -EBADF, on_first_applied, sandbox);
+        shim_client_apply(sandbox->shim, sandbox->plan, &(ShimApply){ .fd = -EBADF }, on_first_applied,
+                          sandbox);
 }
 
 void sandbox_start(Sandbox *sandbox, ShimClient *shim, SandboxDone created, void *userdata) {
+        g_autoptr(GBytes) record = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
         sandbox->shim = shim;
         sandbox->created = created;
         sandbox->created_userdata = userdata;
         sandbox_add_timing(sandbox, "spawn", sandbox->created_monotonic_usec);
         shim_client_start(shim, sandbox->spec, on_started, sandbox);
+        /* While the shim is busy: what could not be kept later is refused now. */
+        if (sandbox_pack_record(sandbox, sandbox->capabilities, sandbox->mounts, &record, &error) < 0)
+                sandbox_fail_start(sandbox, &error);
 }
 
 /* ---- what the shim tells unasked ---- */
@@ -223,20 +288,25 @@ static void sandbox_end_process(Sandbox *sandbox, Process *process, ShimExitReas
         (void) g_hash_table_remove(sandbox->processes, GUINT_TO_POINTER(process_get_number(process)));
         process_set_ended(process, reason, status);
         manager_tell_process_exited(sandbox->manager, process);
+        shim_client_set_told(sandbox->shim, process_get_number(process));
 }
 
-static void on_exited(void *userdata, const ShimExited *exited) {
-        Sandbox *sandbox = userdata;
+void sandbox_tell_exit(Sandbox *sandbox, const ShimExited *exited) {
         Process *process = g_hash_table_lookup(sandbox->processes, GUINT_TO_POINTER(exited->run));
 
         if (!process || process_get_state(process) != PROCESS_RUNNING) {
                 log_debug("Sandbox '%s' tells the end of process %u, which it does not have",
                           sandbox->spec->name, exited->run);
+                shim_client_set_told(sandbox->shim, exited->run);
                 return;
         }
         sandbox_end_process(sandbox, process, exited->reason, exited->status);
         if (exited->run == sandbox->ends_with)
                 sandbox_stop(sandbox, 0, NULL, NULL);
+}
+
+static void on_exited(void *userdata, const ShimExited *exited) {
+        sandbox_tell_exit(userdata, exited);
 }
 
 static void sandbox_report_failed(const Sandbox *sandbox, const Error *error) {
@@ -247,6 +317,8 @@ static void sandbox_report_failed(const Sandbox *sandbox, const Error *error) {
 static void on_gone(void *userdata, const Error *reason) {
         Sandbox *sandbox = userdata;
 
+        if (sandbox->is_strange)
+                return; /* it has failed already */
         if (sandbox->state == SANDBOX_CREATING)
                 (void) error_copy(&sandbox->failure, reason);
         else
@@ -455,12 +527,12 @@ void sandbox_stop(Sandbox *sandbox, uint64_t usec, SandboxDone gone, void *userd
 
         if (gone)
                 g_array_append_val(sandbox->waiters, waiter);
-        if (sandbox->state == SANDBOX_FAILED)
+        if (sandbox->state == SANDBOX_FAILED && !sandbox->is_strange)
                 return; /* it goes by itself */
         if (sandbox->state == SANDBOX_CREATING)
                 (void) error_setf(&sandbox->failure, ERROR_BAD_STATE,
                                   "Sandbox '%s' was stopped while it was created", sandbox->spec->name);
-        if (sandbox->state != SANDBOX_STOPPING) {
+        if (sandbox->state != SANDBOX_STOPPING && !sandbox->is_strange) {
                 sandbox_set_state(sandbox, SANDBOX_STOPPING, NULL);
                 sandbox_fail_changes(sandbox);
         }
@@ -487,6 +559,14 @@ const char *sandbox_get_client(const Sandbox *sandbox) {
 
 const char *sandbox_get_template(const Sandbox *sandbox) {
         return sandbox->spec->template_name;
+}
+
+bool sandbox_is_bound_to_client(const Sandbox *sandbox) {
+        return sandbox->bind_to_caller;
+}
+
+bool sandbox_is_adopted(const Sandbox *sandbox) {
+        return sandbox->is_adopted;
 }
 
 SandboxState sandbox_get_state(const Sandbox *sandbox) {

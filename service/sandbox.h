@@ -43,7 +43,9 @@ typedef enum SandboxVerb {
 Manager *sandbox_get_manager(const Sandbox *sandbox);
 const char *sandbox_get_name(const Sandbox *sandbox);
 uid_t sandbox_get_owner(const Sandbox *sandbox);
-const char *sandbox_get_client(const Sandbox *sandbox); /* who asked for it */
+const char *sandbox_get_client(const Sandbox *sandbox); /* who asked for it; NULL = cannot be there any more */
+bool sandbox_is_bound_to_client(const Sandbox *sandbox);
+bool sandbox_is_adopted(const Sandbox *sandbox); /* made by an earlier service */
 const char *sandbox_get_template(const Sandbox *sandbox);
 SandboxState sandbox_get_state(const Sandbox *sandbox);
 const char *sandbox_get_state_reason(const Sandbox *sandbox); /* "" if there is none */

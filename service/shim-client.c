@@ -1,84 +1,56 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "service/shim-client.h"
+#include "service/shim-client-private.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "service/shim-remains.h"
+#include "service/shim-spawn.h"
 #include "util/cleanup.h"
-#include "util/fs.h"
 #include "util/limits.h"
 #include "util/log.h"
 
-#define SHIM_FD            3                    /* where a shim finds its socket */
-#define STOP_GRACE_USEC    (5 * 1000 * 1000ULL) /* what a stop may take beyond its own timeout */
-#define START_GRACE_USEC   (2 * 1000 * 1000ULL) /* the same for a start */
-#define END_GRACE_USEC     (5 * 1000 * 1000ULL) /* from GONE or the closed socket to the shim's own exit */
-#define CLEAN_RETRY_USEC   (10 * 1000ULL)       /* processes of the box are dying */
-#define CLEAN_SLOW_USEC    (1000 * 1000ULL)     /* something does not die; told once */
-#define CLEAN_TRIES_FAST   200
-#define BOX_PROCS_SIZE_MAX (64 * 1024) /* a handful of numbers */
-#define RECEIVE_BATCH      32          /* messages of one shim before others have their turn */
-#define NAMESPACES_MAX     16          /* kinds there are; Linux has 8 */
+#define END_GRACE_USEC   (5 * 1000 * 1000ULL) /* from GONE or the closed socket to the shim's own exit */
+#define CLEAN_RETRY_USEC (10 * 1000ULL)       /* processes of the box are dying */
+#define CLEAN_SLOW_USEC  (1000 * 1000ULL)     /* something does not die; told once */
+#define CLEAN_TRIES_FAST 200
+#define RECEIVE_BATCH    32 /* messages of one shim before others have their turn */
+#define NAMESPACES_MAX   16 /* kinds there are; Linux has 8 */
 
-typedef struct Request {
-        ShimClient *client; /* not owned */
-        uint32_t serial;
-        uint16_t type;
-        sd_event_source *timeout; /* owned; comes at once for a request that failed already */
-        Error failure;            /* owned; what the timeout answers, if set */
-        ShimDone done;            /* one of these three */
-        ShimRan ran;
-        ShimNamespaces namespaces;
-        void *userdata;
-} Request;
-
-/* A message that the socket had no room for. */
-typedef struct Outgoing {
-        uint16_t type;
-        uint32_t serial;
-        WireWriter writer; /* owned */
-        int fds[3];        /* owned */
-        size_t n_fds;
-} Outgoing;
-
-struct ShimClient {
-        const ShimHost *host; /* not owned */
-        uint32_t id_base;     /* of the range taken from its pool; 0 = none yet */
-        uint32_t number;
-        char *name;   /* owned; the number as text: folder and cgroup */
-        char *cgroup; /* owned */
-        pid_t pid;
-        int socket_fd;               /* owned */
-        sd_event_source *io, *child; /* owned */
-        sd_event_source *deadline;   /* owned; the shim is killed then; NULL = none */
-        sd_event_source *cleaning;   /* owned; NULL while the shim lives */
-        unsigned n_cleanings;
-        GHashTable *requests; /* owned; serial -> owned Request */
-        GQueue outgoing;      /* of owned Outgoing */
-        uint32_t last_serial;
-        bool stopping; /* its end is no accident */
-        bool is_gone;  /* gone() was called */
-        const ShimClientEvents *events;
-        void *userdata;
-};
-
-static void outgoing_free(Outgoing *outgoing) {
-        for (size_t i = 0; i < outgoing->n_fds; i++)
-                (void) fd_close(outgoing->fds[i]);
-        wire_writer_done(&outgoing->writer);
-        g_free(outgoing);
+void shim_found_free(ShimFound *found) {
+        if (!found)
+                return;
+        shim_account_free(found->account);
+        g_ptr_array_unref(found->runs);
+        plan_free(found->plan);
+        g_free(found);
 }
 
-static void request_free(Request *request) {
+static void found_run_free(void *data) {
+        ShimFoundRun *run = data;
+
+        shim_kept_run_done(&run->kept);
+        (void) fd_close(run->terminal_fd);
+        (void) fd_close(run->peer_fd);
+        g_free(run);
+}
+
+static void request_free(ShimRequest *request) {
         sd_event_source_disable_unref(request->timeout);
         error_done(&request->failure);
         g_free(request);
+}
+
+ShimFound *shim_found_new(void) {
+        ShimFound *found = g_new0(ShimFound, 1);
+
+        found->runs = g_ptr_array_new_with_free_func(found_run_free);
+        return found;
 }
 
 /* What a shim says to a request. */
@@ -88,41 +60,46 @@ typedef struct Answer {
         const char **names;
         const int *fds;
         size_t n_fds;
+        ShimFound *found;
 } Answer;
 
 #define ANSWER_NULL ((Answer){ .terminal_fd = -EBADF })
 
 /* Takes @request out of the table first: the callback may ask for something new. */
-static void request_finish(Request *request, const Answer *answer, const Error *error) {
+static void request_finish(ShimRequest *request, const Answer *answer, const Error *error) {
         (void) g_hash_table_steal(request->client->requests, GUINT_TO_POINTER(request->serial));
         if (request->ran)
                 request->ran(request->userdata, answer->pid, answer->terminal_fd, error);
         else if (request->namespaces)
                 request->namespaces(request->userdata, answer->names, answer->fds, answer->n_fds, error);
+        else if (request->hello)
+                request->hello(request->userdata, answer->found, error);
         else if (request->done)
                 request->done(request->userdata, error);
         request_free(request);
 }
 
-static void request_fail(Request *request, const Error *error) {
+void shim_request_fail(ShimRequest *request, const Error *error) {
         request_finish(request, &ANSWER_NULL, error);
 }
 
-static void client_kill(ShimClient *client) {
-        if (client->child)
+void shim_client_kill(ShimClient *client) {
+        if (client->child && client->is_child)
                 (void) sd_event_source_send_child_signal(client->child, SIGKILL, NULL, 0);
+        else if (client->child)
+                (void) pidfd_send_signal(client->pid_fd, SIGKILL, NULL, 0);
 }
 
 static int on_deadline(sd_event_source *source G_GNUC_UNUSED, uint64_t usec G_GNUC_UNUSED, void *userdata) {
         ShimClient *client = userdata;
 
         log_warning("Shim %s did not end in time and is killed", client->name);
-        client_kill(client);
+        shim_client_kill(client);
         return 0;
 }
 
 /* The earlier deadline counts. */
-static void client_set_deadline(ShimClient *client, uint64_t usec) {
+void shim_client_set_deadline(ShimClient *client, uint64_t usec) {
         uint64_t now, set;
 
         if (sd_event_now(client->host->event, CLOCK_MONOTONIC, &now) < 0)
@@ -134,7 +111,7 @@ static void client_set_deadline(ShimClient *client, uint64_t usec) {
         }
         if (sd_event_add_time(client->host->event, &client->deadline, CLOCK_MONOTONIC, now + usec, 0,
                               on_deadline, client) < 0)
-                client_kill(client); /* no timer, no patience */
+                shim_client_kill(client); /* no timer, no patience */
 }
 
 static void client_tell_gone(ShimClient *client, const Error *reason) {
@@ -149,7 +126,7 @@ static void client_tell_gone(ShimClient *client, const Error *reason) {
 static void client_close(ShimClient *client) {
         client->io = sd_event_source_disable_unref(client->io);
         client->socket_fd = fd_close(client->socket_fd);
-        g_queue_clear_full(&client->outgoing, (GDestroyNotify) outgoing_free);
+        shim_queue_clear(client->outgoing);
 }
 
 static void client_fail_requests(ShimClient *client, const Error *reason) {
@@ -159,7 +136,7 @@ static void client_fail_requests(ShimClient *client, const Error *reason) {
 
                 g_hash_table_iter_init(&iter, client->requests);
                 (void) g_hash_table_iter_next(&iter, NULL, &request);
-                request_fail(request, reason);
+                shim_request_fail(request, reason);
         }
 }
 
@@ -180,13 +157,32 @@ static int answer_get_namespaces(WireReader *reader, WireMessage *message, Answe
         return 0;
 }
 
+static int answer_get_account(ShimClient *client, WireReader *reader, Answer *ret, Error *error) {
+        ShimFound *found = client->found;
+        int r;
+
+        if (!found)
+                return error_setf(error, ERROR_SYSTEM, "The shim's account was not asked for");
+        r = shim_account_get(reader, &found->account, error);
+        if (r < 0)
+                return r;
+        if (found->account->spec && !found->plan)
+                return error_setf(error, ERROR_SYSTEM, "The shim's account has no plan");
+        client->last_serial = MAX(client->last_serial, found->account->last_serial);
+        ret->found = found;
+        return 0;
+}
+
 /* The type of the answer that is no failure. */
-static uint16_t request_get_answer_type(const Request *request) {
+static uint16_t request_get_answer_type(const ShimRequest *request) {
+        if (request->hello)
+                return SHIM_STATE;
         return request->ran ? SHIM_RAN : request->namespaces ? SHIM_NAMESPACES : SHIM_DONE;
 }
 
 static void client_answer(ShimClient *client, WireMessage *message) {
-        Request *request = g_hash_table_lookup(client->requests, GUINT_TO_POINTER(message->header.serial));
+        ShimRequest *request = g_hash_table_lookup(client->requests,
+                                                   GUINT_TO_POINTER(message->header.serial));
         WireReader reader = wire_reader(message);
         g_auto(Error) error = ERROR_NULL;
         Answer answer = ANSWER_NULL;
@@ -202,6 +198,8 @@ static void client_answer(ShimClient *client, WireMessage *message) {
                 r = shim_ran_get(&reader, &run, &answer.pid, &error);
         else if (message->header.type == SHIM_NAMESPACES)
                 r = answer_get_namespaces(&reader, message, &answer, &error);
+        else if (message->header.type == SHIM_STATE)
+                r = answer_get_account(client, &reader, &answer, &error);
         else
                 r = shim_error_get(&reader, &error);
         if (r >= 0 && message->header.type != request_get_answer_type(request))
@@ -210,6 +208,52 @@ static void client_answer(ShimClient *client, WireMessage *message) {
                 answer.terminal_fd = wire_message_steal_fd(message, 0);
         request_finish(request, &answer, r < 0 ? &error : NULL);
         free(answer.names);
+}
+
+/* ---- parts of an account ---- */
+
+static int found_add_run(ShimFound *found, WireMessage *message, Error *error) {
+        WireReader reader = wire_reader(message);
+        ShimFoundRun *run = g_new0(ShimFoundRun, 1);
+        size_t n = 0;
+        int r;
+
+        run->terminal_fd = run->peer_fd = -EBADF;
+        g_ptr_array_add(found->runs, run);
+        if (found->runs->len > KEPT_RUNS_MAX)
+                return error_setf(error, ERROR_LIMIT_REACHED, "The shim tells of more than %d programs",
+                                  KEPT_RUNS_MAX);
+        r = shim_kept_run_get(&reader, &run->kept, error);
+        if (r < 0)
+                return r;
+        if (run->kept.has_terminal && !run->kept.has_ended)
+                run->peer_fd = wire_message_steal_fd(message, n++);
+        if (run->kept.has_terminal)
+                run->terminal_fd = wire_message_steal_fd(message, n);
+        return 0;
+}
+
+/* A part that cannot be read leaves an account that cannot be believed. */
+static void client_receive_part(ShimClient *client, WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        g_auto(Error) error = ERROR_NULL;
+        ShimRequest *request;
+        int r;
+
+        if (!client->found)
+                return;
+        if (message->header.type == SHIM_STATE_RUN)
+                r = found_add_run(client->found, message, &error);
+        else if (client->found->plan)
+                r = error_setf(&error, ERROR_SYSTEM, "The shim tells two plans");
+        else
+                r = plan_get(&reader, &client->found->plan, &error);
+        if (r >= 0)
+                return;
+        g_clear_pointer(&client->found, shim_found_free);
+        request = g_hash_table_lookup(client->requests, GUINT_TO_POINTER(message->header.serial));
+        if (request && request->hello)
+                shim_request_fail(request, &error);
 }
 
 static void client_receive_timings(ShimClient *client, WireMessage *message) {
@@ -226,7 +270,7 @@ static void client_receive_gone(ShimClient *client, WireMessage *message) {
 
         if (shim_error_get(&reader, &reason) >= 0)
                 (void) error_setf(&reason, ERROR_SYSTEM, "Process 1 of the sandbox ended");
-        client_set_deadline(client, END_GRACE_USEC);
+        shim_client_set_deadline(client, END_GRACE_USEC);
         client_tell_gone(client, &reason);
 }
 
@@ -257,7 +301,12 @@ static void client_dispatch(ShimClient *client, WireMessage *message) {
         case SHIM_DONE:
         case SHIM_RAN:
         case SHIM_NAMESPACES:
+        case SHIM_STATE:
                 client_answer(client, message);
+                return;
+        case SHIM_STATE_RUN:
+        case SHIM_STATE_PLAN:
+                client_receive_part(client, message);
                 return;
         case SHIM_EXITED:
                 if (shim_exited_get(&reader, &exited) >= 0 && client->events->exited)
@@ -310,19 +359,10 @@ static int client_receive(ShimClient *client, unsigned max) {
 }
 
 static int client_send_queued(ShimClient *client) {
-        Outgoing *first;
+        int r = shim_queue_send(client->outgoing, client->socket_fd);
 
-        while ((first = g_queue_peek_head(&client->outgoing))) {
-                int r = wire_send(client->socket_fd, first->type, first->serial, &first->writer, first->fds,
-                                  first->n_fds);
-
-                if (r == -EAGAIN)
-                        return 0;
-                if (r < 0)
-                        return r;
-                (void) g_queue_pop_head(&client->outgoing);
-                outgoing_free(first);
-        }
+        if (r < 0)
+                return r == -EAGAIN ? 0 : r;
         return sd_event_source_set_io_events(client->io, EPOLLIN);
 }
 
@@ -341,64 +381,20 @@ static int on_io(sd_event_source *source G_GNUC_UNUSED, int fd G_GNUC_UNUSED, ui
         /* A shim closes its socket by exiting, so its exit status is about to come. One that writes nonsense
          * or closes without exiting is made to. */
         if (r == -ECONNRESET || r == -EPIPE)
-                client_set_deadline(client, END_GRACE_USEC);
+                shim_client_set_deadline(client, END_GRACE_USEC);
         else {
                 log_warning("Shim %s cannot be understood and is killed: %s", client->name, g_strerror(-r));
-                client_kill(client);
+                shim_client_kill(client);
         }
         client_close(client);
         return 0;
-}
-
-/* The shim is dead, and its monitor with all that liblxc forked is in the box beside the payload: a child
- * that waits for an answer of a monitor that was killed waits for ever. */
-static void client_kill_box(const ShimClient *client) {
-        g_autofree char *folder = cgroup_host_get_path(client->host->cgroups, NULL, client->cgroup);
-        g_autofree char *file = folder ? g_build_filename(folder, "cgroup.procs", NULL) : NULL;
-        g_autofree char *text = NULL;
-
-        if (!file || fs_read_file_at(AT_FDCWD, file, BOX_PROCS_SIZE_MAX, &text, NULL, NULL) < 0)
-                return; /* there is no box any more */
-
-        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-        for (char **line = lines; *line; line++) {
-                gint64 pid;
-
-                if (g_ascii_string_to_signed(*line, 10, 2, G_MAXINT32, &pid, NULL))
-                        (void) kill((pid_t) pid, SIGKILL);
-        }
-}
-
-/* Returns 0 when nothing is left, -EBUSY to come back later, or why it cannot be. */
-static int client_clean(ShimClient *client, Error *error) {
-        const Places *places = client->host->places;
-        g_autoptr(CgroupBox) box = NULL;
-        int r;
-
-        r = cgroup_box_open(client->host->cgroups, client->cgroup, &box, error);
-        if (r < 0)
-                return r;
-        (void) cgroup_box_kill(box, NULL);
-        client_kill_box(client);
-        r = cgroup_box_destroy(box, error);
-        if (r < 0)
-                return r;
-
-        autofd int folder_fd = open(places->sandboxes_folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-        if (folder_fd < 0 && errno == ENOENT)
-                return 0;
-        if (folder_fd < 0)
-                return error_set_errnof(error, errno, "Cannot open '%s'", places->sandboxes_folder);
-        return fs_remove_recursive(folder_fd, client->name, error);
 }
 
 static int on_cleaning(sd_event_source *source, uint64_t usec G_GNUC_UNUSED, void *userdata) {
         ShimClient *client = userdata;
         g_auto(Error) error = ERROR_NULL;
 
-        if (client_clean(client, &error) >= 0) {
+        if (shim_remains_clean(client->host->places, client->host->cgroups, client->name, &error) >= 0) {
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
                 client->events->ended(client->userdata);
                 return 0; /* the client may be gone */
@@ -424,9 +420,8 @@ static void exit_describe(const siginfo_t *info, Error *error) {
                                   info->si_status, g_strsignal(info->si_status));
 }
 
-static int on_child(sd_event_source *source G_GNUC_UNUSED, const siginfo_t *info, void *userdata) {
-        ShimClient *client = userdata;
-        g_auto(Error) reason = ERROR_NULL;
+/* The shim is dead. */
+static void client_end(ShimClient *client, const Error *reason) {
         int r;
 
         /* What it said last counts. */
@@ -435,9 +430,8 @@ static int on_child(sd_event_source *source G_GNUC_UNUSED, const siginfo_t *info
         client_close(client);
         client->child = sd_event_source_disable_unref(client->child);
         client->deadline = sd_event_source_disable_unref(client->deadline);
-        exit_describe(info, &reason);
-        client_tell_gone(client, &reason);
-        client_fail_requests(client, &reason);
+        client_tell_gone(client, reason);
+        client_fail_requests(client, reason);
 
         r = sd_event_add_time_relative(client->host->event, &client->cleaning, CLOCK_MONOTONIC, 0, 1,
                                        on_cleaning, client);
@@ -445,82 +439,77 @@ static int on_child(sd_event_source *source G_GNUC_UNUSED, const siginfo_t *info
                 log_error("Cannot clean up after shim %s: %s", client->name, g_strerror(-r));
                 client->events->ended(client->userdata);
         }
+}
+
+static int on_child(sd_event_source *source G_GNUC_UNUSED, const siginfo_t *info, void *userdata) {
+        g_auto(Error) reason = ERROR_NULL;
+
+        exit_describe(info, &reason);
+        client_end(userdata, &reason);
         return 0;
 }
 
-/* ---- spawning ---- */
+/* Who is not our child does not tell us how it ended. */
+static int on_pid_fd(sd_event_source *source G_GNUC_UNUSED, int fd G_GNUC_UNUSED,
+                     uint32_t revents G_GNUC_UNUSED, void *userdata) {
+        g_auto(Error) reason = ERROR_NULL;
 
-/* An environment of what a shim needs and nothing of ours besides. Caller frees the array only. */
-static char **shim_environment(GPtrArray *strings) {
-        static const char *const names[] = { "BULKHEAD_HELPERS", "BULKHEAD_LOG_LEVEL", "DBUS_SYSTEM_BUS_ADDRESS" };
-
-        g_ptr_array_add(strings, g_strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin"));
-        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
-                if (g_getenv(names[i]))
-                        g_ptr_array_add(strings, g_strdup_printf("%s=%s", names[i], g_getenv(names[i])));
-        g_ptr_array_add(strings, NULL);
-        return (char **) strings->pdata;
+        (void) error_setf(&reason, ERROR_SYSTEM, "The shim of the sandbox has ended");
+        client_end(userdata, &reason);
+        return 0;
 }
 
-static int shim_spawn(ShimClient *client, int fd, Error *error) {
-        const Places *places = client->host->places;
-        g_autofree char *program = g_build_filename(places->helper_folder, "bulkhead-shim", NULL);
-        g_autofree char *runtime = g_build_filename(places->sandboxes_folder, client->name, NULL);
-        g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
-        g_autofree char *ids = g_strdup_printf("%u", client->id_base);
-        const char *argv[] = { program,        "--instance", places->instance, "--cgroup",
-                               client->cgroup, "--runtime",  runtime,          "--ids",
-                               ids,            NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none, all;
+/* ---- making ---- */
+
+static ShimClient *client_new(ShimHost *host, uint32_t number, const ShimClientEvents *events,
+                              void *userdata) {
+        ShimClient *client = g_new0(ShimClient, 1);
+
+        client->host = host;
+        client->events = events;
+        client->userdata = userdata;
+        client->number = number;
+        client->name = g_strdup_printf("%u", number);
+        client->cgroup = g_strdup_printf("%s/%u", host->places->cgroup_parent, number);
+        client->requests = g_hash_table_new(NULL, NULL);
+        client->outgoing = shim_queue_new();
+        client->socket_fd = client->pid_fd = -EBADF;
+        return client;
+}
+
+static int client_watch(ShimClient *client, Error *error) {
+        sd_event *event = client->host->event;
         int r;
 
-        (void) sigemptyset(&none);
-        (void) sigfillset(&all);
-        (void) posix_spawn_file_actions_init(&actions);
-        (void) posix_spawnattr_init(&attributes);
-        /* A session of its own: a Ctrl-C meant for us is not meant for it. */
-        (void) posix_spawnattr_setflags(&attributes,
-                                        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-        (void) posix_spawnattr_setsigmask(&attributes, &none);
-        (void) posix_spawnattr_setsigdefault(&attributes, &all);
-        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, fd, SHIM_FD);
-        if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(&actions, SHIM_FD + 1);
-        if (r == 0)
-                r = posix_spawn(&client->pid, program, &actions, &attributes, (char **) argv,
-                                shim_environment(environment));
-        (void) posix_spawn_file_actions_destroy(&actions);
-        (void) posix_spawnattr_destroy(&attributes);
-        if (r != 0)
-                return error_set_errnof(error, r, "Cannot start '%s'", program);
+        r = client->is_child
+                    ? sd_event_add_child(event, &client->child, client->pid, WEXITED, on_child, client)
+                    : sd_event_add_io(event, &client->child, client->pid_fd, EPOLLIN, on_pid_fd, client);
+        if (r < 0 && client->is_child)
+                (void) kill(client->pid, SIGKILL);
+        if (r < 0)
+                return error_set_errnof(error, -r, "Cannot watch a shim");
+        if (client->is_child)
+                (void) sd_event_source_set_child_process_own(client->child, 1);
+        r = sd_event_add_io(event, &client->io, client->socket_fd, EPOLLIN, on_io, client);
+        if (r < 0)
+                return error_set_errnof(error, -r, "Cannot watch the socket of a shim");
+        (void) sd_event_source_set_description(client->child, "shim");
+        (void) sd_event_source_set_description(client->io, "shim-socket");
         return 0;
 }
 
 int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *userdata, ShimClient **ret,
                       Error *error) {
-        g_autoptr(ShimClient) client = g_new0(ShimClient, 1);
+        g_autoptr(ShimClient) client = client_new(host, ++host->last_number, events, userdata);
+        ShimSeat seat = { .name = client->name, .cgroup = client->cgroup };
         int pair[2];
         int r;
 
-        client->host = host;
-        client->events = events;
-        client->userdata = userdata;
-        client->number = ++host->last_number;
-        client->name = g_strdup_printf("%u", client->number);
-        client->cgroup = g_strdup_printf("%s/%u", host->places->cgroup_parent, client->number);
-        client->requests = g_hash_table_new(NULL, NULL);
-        g_queue_init(&client->outgoing);
-        client->socket_fd = -EBADF;
+        client->is_child = true;
         r = id_pool_take(host->ids, &client->id_base, error);
         if (r < 0)
                 return r;
-
+        seat.id_base = client->id_base;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return error_set_errnof(error, errno, "Cannot make a socket for a shim");
         client->socket_fd = pair[0];
@@ -530,22 +519,36 @@ int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *user
         /* Of the two ends only ours must not block; the shim chooses for its own. */
         if (fcntl(client->socket_fd, F_SETFL, O_NONBLOCK) < 0)
                 return error_set_errnof(error, errno, "Cannot set up the socket of a shim");
-        r = shim_spawn(client, shim_fd, error);
+        r = shim_spawn(host->places, &seat, shim_fd, &client->pid, error);
+        if (r >= 0)
+                r = client_watch(client, error);
         if (r < 0)
                 return r;
-        r = sd_event_add_child(host->event, &client->child, client->pid, WEXITED, on_child, client);
-        if (r < 0) {
-                (void) kill(client->pid, SIGKILL);
-                return error_set_errnof(error, -r, "Cannot watch a shim");
-        }
-        (void) sd_event_source_set_child_process_own(client->child, 1);
-        r = sd_event_add_io(host->event, &client->io, client->socket_fd, EPOLLIN, on_io, client);
-        if (r < 0)
-                return error_set_errnof(error, -r, "Cannot watch the socket of a shim");
-        (void) sd_event_source_set_description(client->child, "shim");
-        (void) sd_event_source_set_description(client->io, "shim-socket");
         *ret = g_steal_pointer(&client);
         return 0;
+}
+
+int shim_client_adopt(ShimHost *host, const ShimAdoption *adoption, const ShimClientEvents *events,
+                      void *userdata, ShimClient **ret, Error *error) {
+        g_autoptr(ShimClient) client = client_new(host, adoption->number, events, userdata);
+        int r;
+
+        client->pid = adoption->pid;
+        client->socket_fd = adoption->socket_fd;
+        client->pid_fd = adoption->pid_fd;
+        r = client_watch(client, error);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&client);
+        return 0;
+}
+
+bool shim_client_is_alive(const ShimClient *client) {
+        return client->child != NULL;
+}
+
+void shim_client_set_id_base(ShimClient *client, uint32_t id_base) {
+        client->id_base = id_base;
 }
 
 void shim_client_free(ShimClient *client) {
@@ -559,12 +562,24 @@ void shim_client_free(ShimClient *client) {
         client->cleaning = sd_event_source_disable_unref(client->cleaning);
         client->deadline = sd_event_source_disable_unref(client->deadline);
         client->child = sd_event_source_disable_unref(client->child);
+        client->pid_fd = fd_close(client->pid_fd);
+        g_clear_pointer(&client->found, shim_found_free);
+        shim_queue_free(client->outgoing);
         g_hash_table_unref(client->requests);
         if (client->id_base > 0)
                 id_pool_give_back(client->host->ids, client->id_base);
         g_free(client->name);
         g_free(client->cgroup);
         g_free(client);
+}
+
+void shim_client_leave(ShimClient *client) {
+        if (!client)
+                return;
+        /* Else the event loop would kill its child with the source. */
+        if (client->child && client->is_child)
+                (void) sd_event_source_set_child_process_own(client->child, 0);
+        shim_client_free(client);
 }
 
 void shim_client_set_events(ShimClient *client, const ShimClientEvents *events, void *userdata) {
@@ -582,183 +597,4 @@ uint32_t shim_client_get_id_base(const ShimClient *client) {
 
 const char *shim_client_get_cgroup(const ShimClient *client) {
         return client->cgroup;
-}
-
-/* ---- asking ---- */
-
-static int on_request_timeout(sd_event_source *source G_GNUC_UNUSED, uint64_t usec G_GNUC_UNUSED,
-                              void *userdata) {
-        Request *request = userdata;
-
-        if (!request->failure.message)
-                (void) error_setf(&request->failure, ERROR_TIMEOUT,
-                                  "The shim of the sandbox did not answer in time");
-        request_fail(request, &request->failure);
-        return 0;
-}
-
-/* Sends now or keeps for later; takes what is in @writer. */
-static int client_send(ShimClient *client, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
-                       size_t n_fds, Error *error) {
-        int r = -EAGAIN;
-
-        if (client->socket_fd < 0)
-                return error_setf(error, ERROR_BAD_STATE, "The shim of the sandbox has ended");
-        if (g_queue_is_empty(&client->outgoing))
-                r = wire_send(client->socket_fd, type, serial, writer, fds, n_fds);
-        if (r >= 0)
-                return 0;
-        if (r != -EAGAIN)
-                return error_set_errnof(error, -r, "Cannot tell the shim of the sandbox");
-        if (g_queue_get_length(&client->outgoing) >= SHIM_QUEUE_MAX)
-                return error_setf(error, ERROR_LIMIT_REACHED,
-                                  "The shim of the sandbox has %d messages waiting", SHIM_QUEUE_MAX);
-
-        Outgoing *outgoing = g_new0(Outgoing, 1);
-
-        outgoing->type = type;
-        outgoing->serial = serial;
-        outgoing->writer = *writer;
-        *writer = WIRE_WRITER_NULL;
-        for (size_t i = 0; i < n_fds; i++)
-                outgoing->fds[outgoing->n_fds++] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-        g_queue_push_tail(&client->outgoing, outgoing);
-        (void) sd_event_source_set_io_events(client->io, EPOLLIN | EPOLLOUT);
-        return 0;
-}
-
-/* Takes what is in @writer; fills @ask's serial, type and timeout. */
-static void client_ask(ShimClient *client, uint16_t type, WireWriter *writer, const int *fds, size_t n_fds,
-                       uint64_t timeout_usec, Request ask) {
-        Request *request = g_new0(Request, 1);
-        int r;
-
-        *request = ask;
-        request->client = client;
-        request->type = type;
-        do
-                request->serial = ++client->last_serial;
-        while (request->serial == 0 ||
-               g_hash_table_contains(client->requests, GUINT_TO_POINTER(request->serial)));
-        g_hash_table_insert(client->requests, GUINT_TO_POINTER(request->serial), request);
-
-        r = client_send(client, type, request->serial, writer, fds, n_fds, &request->failure);
-        wire_writer_done(writer);
-        r = sd_event_add_time_relative(client->host->event, &request->timeout, CLOCK_MONOTONIC,
-                                       r < 0 ? 0 : timeout_usec, r < 0 ? 1 : 0, on_request_timeout, request);
-        if (r < 0) {
-                /* Without a timer nobody would ever be told; the shim's end tells everybody. */
-                log_error("Cannot time a request to shim %s, which is killed: %s", client->name,
-                          g_strerror(-r));
-                client_kill(client);
-        }
-}
-
-void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        spec_put(&writer, spec);
-        client_ask(client, SHIM_START, &writer, NULL, 0, spec->start_timeout_usec + START_GRACE_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_apply(ShimClient *client, const Plan *plan, uint32_t number, int fd, ShimDone done,
-                       void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-        size_t n_fds = fd >= 0 ? 1 : 0;
-
-        plan_put(&writer, plan);
-        wire_put_u32(&writer, (uint32_t) n_fds);
-        if (fd >= 0)
-                wire_put_u32(&writer, number);
-        client_ask(client, SHIM_APPLY, &writer, &fd, n_fds, REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_set_lease(ShimClient *client, const Lease *lease, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        lease_put(&writer, lease);
-        client_ask(client, SHIM_LEASE, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_set_hosts(ShimClient *client, const GArray *hosts, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        wire_put_u32(&writer, hosts->len);
-        for (guint i = 0; i < hosts->len; i++)
-                host_addresses_put(&writer, &g_array_index(hosts, HostAddresses, i));
-        client_ask(client, SHIM_RESOLVED, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_run(ShimClient *client, const ShimRun *run, const int fds[3], ShimRan done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        shim_run_put(&writer, run);
-        client_ask(client, SHIM_RUN, &writer, fds, run->terminal ? 0 : 3, REQUEST_TIMEOUT_USEC,
-                   (Request){ .ran = done, .userdata = userdata });
-}
-
-void shim_client_get_namespaces(ShimClient *client, ShimNamespaces done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        client_ask(client, SHIM_GET_NAMESPACES, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
-                   (Request){ .namespaces = done, .userdata = userdata });
-}
-
-void shim_client_snapshot(ShimClient *client, int fd, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        wire_put_u64(&writer, SNAPSHOT_TIMEOUT_USEC);
-        client_ask(client, SHIM_SNAPSHOT, &writer, &fd, 1, SNAPSHOT_TIMEOUT_USEC + REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        wire_put_u32(&writer, run);
-        wire_put_i32(&writer, signal);
-        client_ask(client, SHIM_SIGNAL, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_freeze(ShimClient *client, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        client_ask(client, SHIM_FREEZE, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-void shim_client_thaw(ShimClient *client, ShimDone done, void *userdata) {
-        WireWriter writer = WIRE_WRITER_NULL;
-
-        client_ask(client, SHIM_THAW, &writer, NULL, 0, REQUEST_TIMEOUT_USEC,
-                   (Request){ .done = done, .userdata = userdata });
-}
-
-static void on_stopped(void *userdata, const Error *error) {
-        ShimClient *client = userdata;
-
-        /* Only its exit proves that it is done; until then the deadline stands. */
-        if (error)
-                log_failure(LOG_DEBUG, error, "Shim %s did not stop by itself", client->name);
-}
-
-void shim_client_stop(ShimClient *client, uint64_t usec) {
-        WireWriter writer = WIRE_WRITER_NULL;
-        uint64_t patience = usec < UINT64_MAX / 4 ? usec + STOP_GRACE_USEC : UINT64_MAX / 4;
-        bool is_first = !client->stopping;
-
-        if (!client->child)
-                return;
-        client->stopping = true;
-        client_set_deadline(client, patience);
-        if (!is_first) /* a shim stops once; the deadline may have come nearer */
-                return;
-        wire_put_u64(&writer, usec);
-        client_ask(client, SHIM_STOP, &writer, NULL, 0, patience,
-                   (Request){ .done = on_stopped, .userdata = client });
 }

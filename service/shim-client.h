@@ -13,6 +13,7 @@
 
 #include "plan/lease.h"
 #include "plan/net-message.h"
+#include "plan/shim-account.h"
 #include "plan/shim-message.h"
 #include "service/id-pool.h"
 #include "util/cgroup.h"
@@ -55,11 +56,55 @@ typedef void (*ShimRan)(void *userdata, pid_t pid, int terminal_fd, const Error 
 typedef void (*ShimNamespaces)(void *userdata, const char *const *names, const int *fds, size_t n,
                                const Error *error);
 
+/* A program of an account, and its terminal. */
+typedef struct ShimFoundRun {
+        ShimKeptRun kept;
+        int terminal_fd; /* owned; our end, unless somebody has opened it; -EBADF = no, or no terminal */
+        int peer_fd;     /* owned; names the program's end while it runs */
+} ShimFoundRun;
+
+/* What a shim of an earlier service has told. */
+typedef struct ShimFound {
+        ShimAccount *account; /* owned */
+        GPtrArray *runs;      /* owned; of owned ShimFoundRun */
+        Plan *plan;           /* owned; in force; NULL if the version of the account is not known */
+} ShimFound;
+void shim_found_free(ShimFound *found);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShimFound, shim_found_free)
+
+/* @found is the client's, which keeps it as long as it lives; what is stolen from it leaves a NULL behind.
+ * NULL with an error. */
+typedef void (*ShimHello)(void *userdata, ShimFound *found, const Error *error);
+
+/* What goes along with a plan. */
+typedef struct ShimApply {
+        uint32_t number; /* of @fd in the plan, for its source "fd:<number>" */
+        int fd;          /* not owned, duplicated where it has to wait; -EBADF = none */
+        GBytes *record;  /* not owned; as of shim_client_record(), kept if the plan gets in force; NULL = none
+                          */
+        uint32_t ends_with;
+} ShimApply;
+
+/* Whom to speak to. */
+typedef struct ShimAdoption {
+        uint32_t number;
+        pid_t pid;
+        int socket_fd, pid_fd; /* taken, also on failure */
+} ShimAdoption;
+
 /* ERROR_LIMIT_REACHED if no range of ids is free. */
 int shim_client_spawn(ShimHost *host, const ShimClientEvents *events, void *userdata, ShimClient **ret,
                       Error *error);
-/* Before ended() it kills the shim; requests are answered with an error. */
+/* Speaks to a shim that is not our child. It has no range of ids yet. */
+int shim_client_adopt(ShimHost *host, const ShimAdoption *adoption, const ShimClientEvents *events,
+                      void *userdata, ShimClient **ret, Error *error);
+bool shim_client_is_alive(const ShimClient *client);
+/* Its own, which is reserved in the pool. */
+void shim_client_set_id_base(ShimClient *client, uint32_t id_base);
+/* Before ended() it kills the shim if that is our child; requests are answered with an error. */
 void shim_client_free(ShimClient *client);
+/* The same, and the shim goes on without us. */
+void shim_client_leave(ShimClient *client);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShimClient, shim_client_free)
 
 /* A spare shim gets its sandbox. */
@@ -70,9 +115,7 @@ uint32_t shim_client_get_id_base(const ShimClient *client);
 const char *shim_client_get_cgroup(const ShimClient *client); /* name of its box, util/cgroup.h */
 
 void shim_client_start(ShimClient *client, const Spec *spec, ShimDone done, void *userdata);
-/* @fd goes along under @number, for the plan's source "fd:<number>"; -EBADF = none. Descriptors are
- * duplicated where they have to wait. */
-void shim_client_apply(ShimClient *client, const Plan *plan, uint32_t number, int fd, ShimDone done,
+void shim_client_apply(ShimClient *client, const Plan *plan, const ShimApply *apply, ShimDone done,
                        void *userdata);
 /* What the link of a plan is made of, before the first such plan. */
 void shim_client_set_lease(ShimClient *client, const Lease *lease, ShimDone done, void *userdata);
@@ -86,6 +129,16 @@ void shim_client_snapshot(ShimClient *client, int fd, ShimDone done, void *userd
 void shim_client_signal(ShimClient *client, uint32_t run, int signal, ShimDone done, void *userdata);
 void shim_client_freeze(ShimClient *client, ShimDone done, void *userdata);
 void shim_client_thaw(ShimClient *client, ShimDone done, void *userdata);
+/* To one that was adopted, first of all. Answered when it likes, or by its end. */
+void shim_client_hello(ShimClient *client, ShimHello done, void *userdata);
+/* Something to remember of its sandbox, whole, for the next service; and the program with whose end it ends.
+ */
+void shim_client_record(ShimClient *client, uint32_t ends_with, GBytes *record);
+void shim_client_set_told(ShimClient *client, uint32_t run); /* its end is known outside */
+void shim_client_forget(ShimClient *client, uint32_t run);
+void shim_client_set_terminal_opened(ShimClient *client, uint32_t run);
+/* It is stopping already, and was given @usec for that. */
+void shim_client_set_stopping(ShimClient *client, uint64_t usec);
 /* From here on the shim's end is no accident. @usec from the halt signal to SIGKILL. A shim that has not
  * ended STOP_GRACE_USEC later is killed. The end is told by ended(). Again with a shorter time: that counts.
  */

@@ -16,6 +16,10 @@
 
 #define SERVICE_FD 3
 
+#ifndef SHIM_WIRE_VERSION /* a test builds others */
+#define SHIM_WIRE_VERSION BULKHEAD_SHIM_WIRE_VERSION
+#endif
+
 static void print_help(void) {
         puts("bulkhead-shim --cgroup NAME --runtime DIR [--instance ID] [--init PROGRAM]\n"
              "\n"
@@ -98,7 +102,7 @@ int main(int argc, char **argv) {
         const char *helper_folder = helpers ?: BULKHEAD_HELPER_DIR;
         g_autofree char *init_program = g_build_filename(helper_folder, "bulkhead-init", NULL);
         ShimOptions options = { .instance = "", .init_program = init_program, .helper_folder = helper_folder,
-                                .service_fd = SERVICE_FD };
+                                .service_fd = SERVICE_FD, .version = SHIM_WIRE_VERSION };
 
         if (parse_arguments(argc, argv, &options) < 0)
                 return 2;

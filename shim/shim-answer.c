@@ -7,7 +7,7 @@
 
 void shim_send_with_fds(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer, const int *fds,
                           size_t n_fds) {
-        if (shim->service_fd >= 0) {
+        if (shim->service_fd >= 0 && shim->is_greeted) {
                 int r = wire_send(shim->service_fd, type, serial, writer, fds, n_fds);
 
                 if (r < 0)
@@ -22,8 +22,10 @@ void shim_send(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer) {
 
 int shim_send_report(void *userdata, uint16_t type, WireWriter *writer) {
         Shim *shim = userdata;
-        int r = shim->service_fd < 0 ? -ENOTCONN : wire_send(shim->service_fd, type, 0, writer, NULL, 0);
+        int r = -ENOTCONN;
 
+        if (shim->service_fd >= 0 && shim->is_greeted)
+                r = wire_send(shim->service_fd, type, 0, writer, NULL, 0);
         wire_writer_done(writer);
         return r;
 }
@@ -42,14 +44,11 @@ void shim_answer_result(Shim *shim, uint32_t serial, int r, const Error *error) 
 
 /* A program's terminal goes along with the news that it runs, and nowhere if it does not. */
 void shim_answer_run(Shim *shim, uint32_t serial, uint32_t run, const Error *error, pid_t pid) {
+        const KeptRun *kept = error ? NULL : kept_find(shim->kept, run);
+        bool has_terminal = kept && kept->terminal_fd >= 0;
         WireWriter writer = WIRE_WRITER_NULL;
-        int *terminal;
 
-        if (error) /* before the answer, after which nothing of the program may be left */
-                g_hash_table_remove(shim->terminals, GUINT_TO_POINTER(run));
-        terminal = g_hash_table_lookup(shim->terminals, GUINT_TO_POINTER(run));
         shim_ran_put(&writer, run, error, pid);
-        shim_send_with_fds(shim, SHIM_RAN, serial, &writer, terminal, terminal ? 1 : 0);
-        g_hash_table_remove(shim->terminals, GUINT_TO_POINTER(run));
+        shim_send_with_fds(shim, SHIM_RAN, serial, &writer, has_terminal ? &kept->terminal_fd : NULL,
+                           has_terminal ? 1 : 0);
 }
-

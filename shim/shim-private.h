@@ -4,8 +4,8 @@
 /*
  * For shim.c and the files that it is divided into; nobody else
  *
- * shim.c has the sandbox's life, from spare to ended, and the loop; shim-request.c what the service asks;
- * shim-answer.c what it is told.
+ * shim.c has the sandbox's life, from spare to ended, and the loop; shim-service.c how services come and go;
+ * shim-request.c what the service asks; shim-answer.c what it is told.
  */
 #include <glib.h>
 #include <stdbool.h>
@@ -15,6 +15,7 @@
 #include "shim/apply.h"
 #include "shim/container.h"
 #include "shim/init-client.h"
+#include "shim/kept.h"
 #include "shim/oom.h"
 #include "shim/report.h"
 #include "shim/shim.h"
@@ -31,7 +32,8 @@ typedef enum ShimState {
         SHIM_HALTING, /* deadline: SIGKILL by init */
         SHIM_KILLING, /* deadline: SIGKILL from outside */
         SHIM_ENDING,  /* the container is killed; deadline: look again */
-        SHIM_ENDED,   /* nothing is left; leave the loop */
+        SHIM_TELLING, /* nothing is left but exits that nobody was told; deadline: never mind */
+        SHIM_ENDED,   /* leave the loop */
         _SHIM_STATE_MAX,
 } ShimState;
 
@@ -40,8 +42,14 @@ struct Shim {
         char *instance, *runtime_folder, *init_program, *helper_folder, *lxc_name; /* owned */
         Loop *loop;         /* owned */
         ShimReport *report; /* owned */
-        LoopSource *init_source, *service_source, *timer; /* the loop's; NULL while there is no descriptor */
-        int service_fd;     /* owned; -EBADF once the service is gone */
+        /* The loop's; NULL while there is no descriptor. */
+        LoopSource *init_source, *service_source, *listen_source, *timer;
+        uint32_t version;   /* that it says it speaks */
+        int service_fd;     /* owned; -EBADF while there is no service */
+        int listen_fd;      /* owned; where the next one connects */
+        bool is_greeted;    /* the service is the one that started us, or has said SHIM_HELLO */
+        uint32_t last_serial; /* of a request */
+        Kept *kept;         /* owned */
         int signals_fd;     /* owned; SIGCHLD, SIGTERM */
         int userns_fd;      /* owned; of the range that begins at id_base, or -EBADF */
         uint32_t id_base;
@@ -59,7 +67,6 @@ struct Shim {
         gint64 deadline;   /* monotonic usec; 0 = none */
         gint64 kill_until; /* in ENDING */
         gint64 step_begun; /* of the step that is being timed */
-        GHashTable *terminals; /* run -> owned int *, our end, until the program runs */
         GArray *timings;   /* owned */
         uint32_t start_serial, stop_serial; /* waiting for an answer; 0 = nobody */
         Error reason; /* why it ended unasked, or why the start failed */
@@ -80,7 +87,21 @@ void shim_begin_halting(Shim *shim, uint64_t timeout_usec);
 /* From outside and for good: whatever state anything inside is in. */
 void shim_kill_container(Shim *shim);
 
-/* ---- shim-answer.c; all take what is in @writer ---- */
+/* ---- shim-service.c ---- */
+
+int shim_listen(Shim *shim, Error *error);
+int shim_write_identity(const Shim *shim, Error *error);
+/* Whether the next connection is to be taken. */
+bool shim_wants_service(const Shim *shim);
+void shim_accept_service(Shim *shim);
+/* One message, or the end of the connection. */
+void shim_hear_service(Shim *shim);
+/* Answers SHIM_HELLO. */
+void shim_tell_account(Shim *shim, uint32_t serial);
+/* Without a service it is for us to stop a sandbox that ends with a program. */
+void shim_look_for_end(Shim *shim);
+
+/* ---- shim-answer.c; all take what is in @writer; nobody is told before the service is greeted ---- */
 
 void shim_send(Shim *shim, uint16_t type, uint32_t serial, WireWriter *writer);
 /* ShimReportSend; userdata is the shim. */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "shim/shim-private.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
 #include "shim/environment.h"
 #include "shim/idmap.h"
 #include "shim/terminal.h"
 #include "util/cleanup.h"
 #include "util/limits.h"
+#include "util/log.h"
 
 static void on_start(Shim *shim, WireMessage *message) {
         WireReader reader = wire_reader(message);
@@ -23,6 +26,8 @@ static void on_start(Shim *shim, WireMessage *message) {
         shim->start_serial = message->header.serial;
         shim->state = SHIM_STARTING;
         r = spec_get(&reader, &shim->spec, &error);
+        if (r >= 0)
+                r = shim_write_identity(shim, &error);
         if (r >= 0) {
                 shim_set_deadline(shim, shim->spec->start_timeout_usec);
                 r = shim_start_container(shim, &error);
@@ -59,8 +64,10 @@ static int take_sources(Shim *shim, WireMessage *message, WireReader *reader, Er
 
 static void on_apply(Shim *shim, WireMessage *message) {
         WireReader reader = wire_reader(message);
+        g_autoptr(GBytes) record = NULL;
         g_autoptr(Plan) wanted = NULL;
         g_auto(Error) error = ERROR_NULL;
+        uint32_t ends_with;
         int r;
 
         r = require_running(shim, &error);
@@ -68,8 +75,13 @@ static void on_apply(Shim *shim, WireMessage *message) {
                 r = plan_get(&reader, &wanted, &error);
         if (r >= 0)
                 r = take_sources(shim, message, &reader, &error);
+        /* What goes with the plan, so that there is never one without the other. */
+        if (r >= 0 && reader.at < reader.size)
+                r = shim_record_get(&reader, &ends_with, &record, &error);
         if (r >= 0)
                 r = apply_plan(shim->applier, g_steal_pointer(&wanted), &error);
+        if (r >= 0 && record)
+                kept_set_record(shim->kept, ends_with, record);
         shim_answer_result(shim, message->header.serial, r, &error);
 }
 
@@ -123,27 +135,33 @@ static void on_resolved(Shim *shim, WireMessage *message) {
         shim_answer_result(shim, message->header.serial, r, &error);
 }
 
-/* The program's three descriptors: those that came along, or a terminal. */
-static int choose_fds(Shim *shim, const WireMessage *message, const ShimRun *ask, uint32_t uid, int *ret_peer_fd,
-                      int ret_fds[3], Error *error) {
-        int *fd;
+/* ---- programs ---- */
+
+/* Adds it with its terminal, if it has one, whose other end is *ret_peer_fd. */
+static int add_program(Shim *shim, const ShimRun *ask, uint32_t uid, int *ret_peer_fd, Error *error) {
+        autofd int terminal_fd = -EBADF, name_fd = -EBADF;
         int r;
 
+        if (!ask->terminal)
+                return kept_add(shim->kept, ask->run, ask->argv, false, -EBADF, -EBADF, error);
+        r = terminal_open(shim->container, spec_get_root_id(shim->spec) + uid, ask->rows, ask->columns, &terminal_fd,
+                          ret_peer_fd, error);
+        if (r < 0)
+                return r;
+        /* Names the program's end, and holds nothing open: to change its size once our end is given away. */
+        name_fd = ioctl(terminal_fd, TIOCGPTPEER, O_PATH | O_CLOEXEC);
+        if (name_fd < 0)
+                return error_set_errnof(error, errno, "Cannot name the program's end of the terminal");
+        return kept_add(shim->kept, ask->run, ask->argv, true, fd_steal(&terminal_fd), fd_steal(&name_fd), error);
+}
+
+/* The program's three descriptors: those that came along, or its terminal. */
+static int choose_fds(const WireMessage *message, const ShimRun *ask, int peer_fd, int ret_fds[3], Error *error) {
         if (message->n_fds != (ask->terminal ? 0 : 3))
                 return error_setf(error, ERROR_INVALID_ARGS,
                                   "A program needs 3 descriptors or a terminal, not %zu descriptors", message->n_fds);
-        for (int i = 0; i < 3 && !ask->terminal; i++)
-                ret_fds[i] = message->fds[i];
-        if (!ask->terminal)
-                return 0;
-        fd = g_new(int, 1);
-        r = terminal_open(shim->container, spec_get_root_id(shim->spec) + uid, ask->rows, ask->columns, fd, ret_peer_fd, error);
-        if (r < 0) {
-                g_free(fd);
-                return r;
-        }
-        g_hash_table_insert(shim->terminals, GUINT_TO_POINTER(ask->run), fd);
-        ret_fds[0] = ret_fds[1] = ret_fds[2] = *ret_peer_fd;
+        for (int i = 0; i < 3; i++)
+                ret_fds[i] = ask->terminal ? peer_fd : message->fds[i];
         return 0;
 }
 
@@ -172,12 +190,20 @@ static int run_program(Shim *shim, WireMessage *message, const ShimRun *ask, Err
                 return error_setf(error, ERROR_INVALID_ARGS, "No program may run as %u:%u", run.uid, run.gid);
         if (!run.working_directory)
                 run.working_directory = run.uid == shim->spec->app_uid ? shim->spec->app_home : "/";
-        r = choose_fds(shim, message, ask, run.uid, &peer_fd, fds, error);
+        r = add_program(shim, ask, run.uid, &peer_fd, error);
         if (r < 0)
                 return r;
+        r = choose_fds(message, ask, peer_fd, fds, error);
+        if (r < 0)
+                goto fail;
         environment = environment_compose(shim->spec, applier_get_plan(shim->applier), ask->environment);
         run.environment = (const char **) environment;
-        return init_client_run(shim->init, message->header.serial, &run, fds, G_N_ELEMENTS(fds), error);
+        r = init_client_run(shim->init, message->header.serial, &run, fds, G_N_ELEMENTS(fds), error);
+        if (r >= 0)
+                return 0;
+fail:
+        kept_remove(shim->kept, ask->run);
+        return r;
 }
 
 static void on_run(Shim *shim, WireMessage *message) {
@@ -293,10 +319,56 @@ static void on_stop(Shim *shim, WireMessage *message) {
                 shim_answer(shim, message->header.serial, &error);
                 return;
         }
+        if (shim->state == SHIM_TELLING) /* whoever asks does not want to know */
+                shim->state = SHIM_ENDED;
         shim->stop_serial = message->header.serial;
         if (timeout_usec == 0 && shim->spec)
                 timeout_usec = shim->spec->stop_timeout_usec;
         shim_begin_halting(shim, timeout_usec);
+}
+
+/* ---- what is kept for the service ---- */
+
+static void on_hello(Shim *shim, const WireMessage *message) {
+        WireReader reader = wire_reader(message);
+
+        log_debug("A service of version %u takes over", wire_get_u32(&reader));
+        if (kept_get_record(shim->kept)) {
+                shim_tell_account(shim, message->header.serial);
+                return;
+        }
+
+        g_auto(Error) error = ERROR_NULL;
+
+        (void) error_setf(&error, ERROR_BAD_STATE, "The sandbox is nobody's yet");
+        shim_answer(shim, message->header.serial, &error);
+}
+
+static void on_record(Shim *shim, const WireMessage *message) {
+        WireReader reader = wire_reader(message);
+        g_autoptr(GBytes) record = NULL;
+        g_auto(Error) error = ERROR_NULL;
+        uint32_t ends_with;
+        int r;
+
+        r = require_running(shim, &error);
+        if (r >= 0)
+                r = shim_record_get(&reader, &ends_with, &record, &error);
+        if (r >= 0)
+                kept_set_record(shim->kept, ends_with, record);
+        else
+                log_failure(LOG_WARNING, &error, "Cannot keep the service's record");
+}
+
+/* Told, forgotten, opened: by the number of a program. */
+static void on_note(Shim *shim, const WireMessage *message, void (*note)(Kept *kept, uint32_t run)) {
+        WireReader reader = wire_reader(message);
+        uint32_t run = wire_get_u32(&reader);
+
+        if (!reader.failed)
+                note(shim->kept, run);
+        if (shim->state == SHIM_TELLING && !kept_has_untold(shim->kept))
+                shim->state = SHIM_ENDED;
 }
 
 void shim_dispatch_request(Shim *shim, WireMessage *message) {
@@ -322,6 +394,16 @@ void shim_dispatch_request(Shim *shim, WireMessage *message) {
                 return on_snapshot(shim, message);
         case SHIM_STOP:
                 return on_stop(shim, message);
+        case SHIM_HELLO:
+                return on_hello(shim, message);
+        case SHIM_RECORD:
+                return on_record(shim, message);
+        case SHIM_TOLD:
+                return on_note(shim, message, kept_set_told);
+        case SHIM_FORGET:
+                return on_note(shim, message, kept_forget);
+        case SHIM_TERMINAL_OPENED:
+                return on_note(shim, message, kept_close_terminal);
         default: {
                 g_auto(Error) error = ERROR_NULL;
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "plan/shim-account.h"
 #include "shim/device.h"
 #include "shim/idmap.h"
 #include "util/cleanup.h"
@@ -150,6 +151,10 @@ static void clean_up(Shim *shim) {
                 log_failure(LOG_WARNING, &error, "Cannot take away all of the sandbox");
         shim->deadline = 0;
         shim->state = SHIM_ENDED;
+        if (!kept_get_record(shim->kept) || !kept_has_untold(shim->kept))
+                return;
+        shim->state = SHIM_TELLING;
+        shim_set_deadline(shim, UNTOLD_TIMEOUT_USEC);
 }
 
 /* ---- events of init ---- */
@@ -193,14 +198,30 @@ static void on_init_ready(void *userdata, pid_t init_pid) {
 }
 
 static void on_program_ran(void *userdata, uint32_t serial, uint32_t run, pid_t pid, const Error *error) {
-        shim_answer_run(userdata, serial, run, error, pid);
+        Shim *shim = userdata;
+        const KeptRun *kept = kept_find(shim->kept, run);
+        bool is_orphan = kept && kept->is_orphan;
+
+        if (error) /* before the answer, after which nothing of the program may be left */
+                kept_remove(shim->kept, run);
+        else
+                kept_set_running(shim->kept, run, pid);
+        if (!is_orphan)
+                shim_answer_run(shim, serial, run, error, pid);
+        else if (!error)
+                (void) init_client_signal(shim->init, 0, run, SIGKILL, NULL);
 }
 
 static void on_program_exited(void *userdata, const ShimExited *exited) {
+        Shim *shim = userdata;
         WireWriter writer = WIRE_WRITER_NULL;
 
+        kept_set_ended(shim->kept, exited);
+        if (!kept_find(shim->kept, exited->run))
+                return; /* nobody knows that it was there */
         shim_exited_put(&writer, exited);
-        shim_send(userdata, SHIM_EXITED, 0, &writer);
+        shim_send(shim, SHIM_EXITED, 0, &writer);
+        shim_look_for_end(shim);
 }
 
 static bool on_was_oom(void *userdata) {
@@ -278,26 +299,6 @@ int shim_start_container(Shim *shim, Error *error) {
 
 /* ---- the loop ---- */
 
-static void on_service(Shim *shim) {
-        WireMessage message = WIRE_MESSAGE_NULL;
-        int r = wire_receive(shim->service_fd, &message);
-
-        if (r == -EAGAIN)
-                return;
-        if (r > 0) {
-                shim_dispatch_request(shim, &message);
-                wire_message_done(&message);
-                return;
-        }
-        if (r < 0)
-                log_warning("Cannot hear the service: %s", g_strerror(-r));
-        /* Nobody could reach the sandbox any more. */
-        shim->service_fd = fd_close(shim->service_fd);
-        if (shim->state == SHIM_HALTING)
-                shim->deadline = MIN(shim->deadline, shim_deadline_in(shim->spec->stop_timeout_usec));
-        shim_begin_halting(shim, shim->spec ? shim->spec->stop_timeout_usec : 0);
-}
-
 static void on_init(Shim *shim) {
         g_auto(Error) error = ERROR_NULL;
         int r = init_client_dispatch(shim->init, &error);
@@ -325,7 +326,9 @@ static void on_signals(void *userdata, short revents) {
 
         (void) revents;
         while (read(shim->signals_fd, &info, sizeof(info)) == sizeof(info))
-                if (info.ssi_signo == SIGTERM)
+                if (info.ssi_signo == SIGTERM && shim->state == SHIM_TELLING)
+                        shim->state = SHIM_ENDED;
+                else if (info.ssi_signo == SIGTERM)
                         shim_begin_halting(shim, shim->spec ? shim->spec->stop_timeout_usec : 0);
         for (;;) {
                 int status;
@@ -363,6 +366,10 @@ static void on_deadline(void *userdata) {
                 break;
         case SHIM_ENDING:
                 clean_up(shim);
+                break;
+        case SHIM_TELLING:
+                log_warning("Nobody was told how the programs of sandbox '%s' ended", shim->spec->name);
+                shim->state = SHIM_ENDED;
                 break;
         case SHIM_SPARE:
         case SHIM_RUNNING:
@@ -420,7 +427,15 @@ static void on_service_ready(void *userdata, short revents) {
 
         (void) revents;
         if (shim->service_fd >= 0)
-                on_service(shim);
+                shim_hear_service(shim);
+}
+
+static void on_listen_ready(void *userdata, short revents) {
+        Shim *shim = userdata;
+
+        (void) revents;
+        if (shim_wants_service(shim))
+                shim_accept_service(shim);
 }
 
 static void watch_fd(Shim *shim, LoopSource **source, LoopRank rank, int fd, short events, LoopReady ready) {
@@ -439,6 +454,8 @@ static void watch(Shim *shim) {
         watch_fd(shim, &shim->init_source, LOOP_RANK_INIT, shim->init ? init_client_get_fd(shim->init) : -EBADF,
                  (short) (POLLIN | (has_unsent ? POLLOUT : 0)), on_init_ready_to_talk);
         watch_fd(shim, &shim->service_source, LOOP_RANK_SERVICE, shim->service_fd, POLLIN, on_service_ready);
+        watch_fd(shim, &shim->listen_source, LOOP_RANK_SERVICE, shim_wants_service(shim) ? shim->listen_fd : -EBADF,
+                 POLLIN, on_listen_ready);
         loop_source_set_time(shim->timer, shim->deadline);
 }
 
@@ -474,7 +491,7 @@ static int open_signals(Shim *shim, Error *error) {
 }
 
 static int make_runtime_folder(Shim *shim, Error *error) {
-        g_autofree char *lock = g_strdup_printf("%s/lock", shim->runtime_folder);
+        g_autofree char *lock = g_build_filename(shim->runtime_folder, SHIM_LOCK_FILE, NULL);
         int r;
 
         r = fs_make_folders(AT_FDCWD, shim->runtime_folder, 0700, error);
@@ -483,7 +500,7 @@ static int make_runtime_folder(Shim *shim, Error *error) {
         shim->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (shim->lock_fd < 0 || flock(shim->lock_fd, LOCK_EX | LOCK_NB) < 0)
                 return error_set_errnof(error, errno, "Cannot lock '%s'", lock);
-        return 0;
+        return shim_listen(shim, error);
 }
 
 static int make_box(Shim *shim, const char *name, Error *error) {
@@ -505,17 +522,14 @@ static int make_box(Shim *shim, const char *name, Error *error) {
         return cgroup_box_set_devices(shim->box, devices, error);
 }
 
-static void terminal_free(void *data) {
-        fd_closep(data);
-        g_free(data);
-}
-
 int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         g_autoptr(Shim) shim = g_new0(Shim, 1);
         int r;
 
         shim->service_fd = options->service_fd;
-        shim->signals_fd = shim->lock_fd = shim->userns_fd = -EBADF;
+        shim->version = options->version;
+        shim->is_greeted = true;
+        shim->listen_fd = shim->signals_fd = shim->lock_fd = shim->userns_fd = -EBADF;
         shim->instance = g_strdup(options->instance);
         shim->runtime_folder = g_strdup(options->runtime_folder);
         shim->init_program = g_strdup(options->init_program);
@@ -525,7 +539,7 @@ int shim_new(const ShimOptions *options, Shim **ret, Error *error) {
         shim->report = report_new(shim->loop, shim_send_report, shim);
         shim->timer = loop_add_timer(shim->loop, on_deadline, shim);
         shim->timings = shim_timings_new();
-        shim->terminals = g_hash_table_new_full(NULL, NULL, NULL, terminal_free);
+        shim->kept = kept_new();
         shim->step_begun = g_get_monotonic_time();
         r = open_signals(shim, error);
         if (r < 0)
@@ -557,12 +571,13 @@ void shim_free(Shim *shim) {
         g_clear_pointer(&shim->cgroups, cgroup_host_free);
         g_clear_pointer(&shim->spec, spec_free);
         g_clear_pointer(&shim->timings, g_array_unref);
-        g_clear_pointer(&shim->terminals, g_hash_table_unref);
+        g_clear_pointer(&shim->kept, kept_free);
         g_clear_pointer(&shim->report, report_free);
         g_clear_pointer(&shim->snapshot, snapshot_free);
         g_clear_pointer(&shim->loop, loop_free);
         error_done(&shim->reason);
         shim->service_fd = fd_close(shim->service_fd);
+        shim->listen_fd = fd_close(shim->listen_fd);
         shim->signals_fd = fd_close(shim->signals_fd);
         shim->lock_fd = fd_close(shim->lock_fd);
         shim->userns_fd = fd_close(shim->userns_fd);

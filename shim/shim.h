@@ -6,7 +6,8 @@
  *
  * One thread, one poll loop; sd-event is left out here on purpose, since libsystemd and what it needs would cost
  * each sandbox memory and each cold launch time. Requests come over the service's socket (plan/shim-message.h).
- * The sandbox ends when the service asks, when the service is gone, or when init is.
+ * The sandbox ends when a service asks, when the program ends with which it shall end, or when init does. One that
+ * the service has never called its own (SHIM_RECORD) ends with the service that started it.
  */
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ typedef struct ShimOptions {
         const char *helper_folder; /* of our other programs */
         uint32_t id_base; /* of the range that the sandbox will probably have; 0 = not known yet */
         int service_fd;   /* taken */
+        uint32_t version; /* SHIM_VERSION; a test has an older one */
 } ShimOptions;
 
 /* Makes the cgroups and the runtime folder: from now on it is a spare shim. */

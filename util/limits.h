@@ -52,6 +52,7 @@
 #define RUN_GROUPS_MAX      64
 #define RUN_RLIMITS_MAX     16 /* RLIM_NLIMITS */
 #define RUNS_MAX            4096 /* programs of one sandbox alive at once */
+#define KEPT_RUNS_MAX       8192 /* likewise with those that have ended and are not forgotten */
 #define TIMINGS_MAX         64   /* steps of a start that are told; there are a dozen */
 
 /* The service */
@@ -115,6 +116,7 @@
 /* Messages */
 #define WIRE_BODY_INLINE_MAX (64 * 1024)        /* above it the body travels in a sealed memfd */
 #define WIRE_BODY_MAX        (16 * 1024 * 1024) /* a plan of PLAN_ITEMS_MAX items fits */
+#define RECORD_SIZE_MAX      (8 * 1024 * 1024)  /* what a service keeps with a shim: names, labels, plans */
 #define WIRE_FDS_MAX         252                /* SCM_MAX_FD is 253 */
 
 /* Times */
@@ -125,3 +127,5 @@
 #define REQUEST_TIMEOUT_USEC (25 * 1000 * 1000ULL) /* service waits for a shim: what D-Bus clients wait */
 #define POLKIT_TIMEOUT_USEC  (5 * 1000 * 1000ULL)   /* it decides by itself */
 #define POLKIT_DIALOGUE_USEC (120 * 1000 * 1000ULL) /* somebody has to type */
+#define ADOPT_TIMEOUT_USEC   (3 * 1000 * 1000ULL)  /* a new service for a shim that it finds; needs 1 ms */
+#define UNTOLD_TIMEOUT_USEC  (600 * 1000 * 1000ULL) /* a shim keeps the last exits for a service that may come */
