@@ -182,6 +182,21 @@ static void make_folders(TestService *service) {
         add_variable("PROBE_RUNTIME", test_service_path(service, "run/bulkhead"));
 }
 
+/* The same as an image. */
+static void make_hostile_image(TestService *service) {
+        g_autofree char *layer = test_service_path(service, "host/layer"),
+                        *image = test_service_path(service, "host/layer.squashfs"),
+                        *text = g_strdup_printf("[Rootfs]\nLayers=%s\n[Process]\nUser=app\n", image);
+        char *argv[] = { (char *) "/usr/bin/mksquashfs", layer, image, (char *) "-no-progress", (char *) "-quiet", NULL };
+        g_autoptr(GError) failure = NULL;
+        int status;
+
+        if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL, NULL, &status, &failure) ||
+            status != 0)
+                fail_msg("No image: %s", failure ? failure->message : "mksquashfs failed");
+        test_service_add_template(service, "image", text);
+}
+
 void attack_prepare(TestService *service) {
         g_autofree char *program = test_service_get_program(service, "attack-probe");
 
@@ -191,6 +206,7 @@ void attack_prepare(TestService *service) {
         make_setid_programs(service);
         make_folders(service);
         make_hostile_layer(service);
+        make_hostile_image(service);
         add_variable("PROBE_NAMESPACES", list_namespaces());
         add_variable("PROBE_HOST_NAME", g_strdup(HOST_NAME));
         add_variable("PROBE_NEIGHBOUR_FILE", g_strdup("/tmp/neighbour"));

@@ -86,6 +86,21 @@ static void test_layer_as_root_inside(void **state) {
         assert_int_equal(n, 0);
 }
 
+static void test_image(void **state G_GNUC_UNUSED) {
+        expect_refused("a hostile image with grants, as app", &(Attempt){ .template_name = "image",
+                                                                          .capabilities = grants,
+                                                                          .environment = grants_inside,
+                                                                          .patterns = not_limits });
+}
+
+static void test_image_as_root_inside(void **state G_GNUC_UNUSED) {
+        expect_refused("a hostile image, as root inside",
+                       &(Attempt){ .template_name = "image",
+                                   .user = "0",
+                                   .capabilities = grants,
+                                   .patterns = TEST_STRV("!limit.*", "!write.usr*", "!write.lib") });
+}
+
 /* ---- bombs ---- */
 
 static void test_bombs_hurt_nobody_else(void **state G_GNUC_UNUSED) {
@@ -148,6 +163,8 @@ int main(void) {
                 attack_test(test_default_with_grants_as_root_inside),
                 attack_test(test_layer),
                 attack_test(test_layer_as_root_inside),
+                attack_test(test_image),
+                attack_test(test_image_as_root_inside),
                 attack_test(test_bombs_hurt_nobody_else),
                 cmocka_unit_test(test_our_programs_are_the_same),
                 cmocka_unit_test(test_nothing_is_left),
