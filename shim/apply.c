@@ -45,7 +45,7 @@ Applier *applier_new(const ApplierSetup *setup) {
         applier->sources = g_hash_table_new_full(NULL, NULL, NULL, fd_free);
         applier->mounts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, mount_free);
         applier->idmaps = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, fd_free);
-        applier->network = network_new(setup->container);
+        applier->network = network_new(setup->container, setup->loop, setup->report);
         applier->sockets = apply_sockets_new();
         applier->buses = apply_buses_new();
         applier->root_fd = -EBADF;

@@ -303,7 +303,7 @@ static int iptables_commit(const Ruleset *ruleset, const Ruleset *before, Error 
                 g_autoptr(Plan) nothing = plan_new();
                 const Lease none = { 0 };
 
-                closed = ruleset_new(nothing, &none, nobody);
+                closed = ruleset_new(nothing, &none, nobody, false);
                 before = closed;
         }
         (void) commit_family(LEASE_IPV4, before, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shim/denied-log.h"
 #include "shim/firewall.h"
 #include "shim/link.h"
 #include "util/cleanup.h"
@@ -13,11 +14,14 @@
 
 struct Network {
         Container *container; /* not owned */
+        Loop *loop;           /* not owned */
+        ShimReport *report;   /* not owned */
         bool has_lease;
         Lease lease;
         GHashTable *hosts;  /* name -> owned HostAddresses */
         Netlink *inside;    /* owned; a socket in the namespace; NULL before the first commit */
         Firewall *firewall; /* owned; likewise */
+        DeniedLog *log;     /* owned; NULL before, and where the kernel has none */
         Link *link;         /* owned; NULL before it was raised first */
         bool is_up;
         bool is_committed;  /* in the change that is under way */
@@ -28,10 +32,12 @@ static void host_free(void *host) {
         g_free(host);
 }
 
-Network *network_new(Container *container) {
+Network *network_new(Container *container, Loop *loop, ShimReport *report) {
         Network *network = g_new0(Network, 1);
 
         network->container = container;
+        network->loop = loop;
+        network->report = report;
         network->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, host_free);
         return network;
 }
@@ -40,6 +46,7 @@ void network_free(Network *network) {
         if (!network)
                 return;
         g_clear_pointer(&network->link, link_free);
+        g_clear_pointer(&network->log, denied_log_free);
         g_clear_pointer(&network->firewall, firewall_free);
         g_clear_pointer(&network->inside, netlink_free);
         g_clear_pointer(&network->hosts, g_hash_table_unref);
@@ -140,6 +147,7 @@ static int refuse_advertisements(Error *error) {
 static int open_inside(Network *network, Error *error) {
         g_autoptr(Firewall) firewall = NULL;
         g_autoptr(Netlink) inside = NULL;
+        g_auto(Error) no_log = ERROR_NULL;
         int r;
 
         if (network->firewall)
@@ -151,13 +159,29 @@ static int open_inside(Network *network, Error *error) {
                 r = netlink_new(&inside, error);
         if (r < 0)
                 return r;
+        if (denied_log_new(network->loop, network->report, &network->log, &no_log) < 0)
+                log_failure(LOG_NOTICE, &no_log, "What the sandbox's firewall refuses is not told");
         network->firewall = g_steal_pointer(&firewall);
         network->inside = g_steal_pointer(&inside);
         return 0;
 }
 
+/* Logging may need parts of the kernel that filtering does not: the first commit shows. */
+static int commit_first(Network *network, const Plan *plan, Error *error) {
+        g_auto(Error) reason = ERROR_NULL;
+        int r;
+
+        r = firewall_commit(network->firewall, ruleset_new(plan, &network->lease, network->hosts, network->log != NULL),
+                            &reason);
+        if (r >= 0 || !network->log)
+                return r < 0 ? error_move(error, &reason) : 0;
+        log_failure(LOG_NOTICE, &reason, "What the sandbox's firewall refuses is not told");
+        g_clear_pointer(&network->log, denied_log_free);
+        return firewall_commit(network->firewall, ruleset_new(plan, &network->lease, network->hosts, false), error);
+}
+
 static int commit_inside(Network *network, const Plan *plan, Error *error) {
-        g_autoptr(Ruleset) ruleset = ruleset_new(plan, &network->lease, network->hosts);
+        g_autoptr(Ruleset) ruleset = NULL;
         const Ruleset *before;
         int r;
 
@@ -165,12 +189,15 @@ static int commit_inside(Network *network, const Plan *plan, Error *error) {
         if (r < 0)
                 return r;
         before = firewall_get_ruleset(network->firewall);
-        r = before ? firewall_is_intact(network->firewall, error) : 0;
+        if (!before)
+                return commit_first(network, plan, error);
+        r = firewall_is_intact(network->firewall, error);
         if (r < 0)
                 return r;
-        if (before && r == 0)
+        if (r == 0)
                 log_warning("Somebody has changed the sandbox's firewall rules: they are put back");
-        if (before && r > 0 && ruleset_is_equal(before, ruleset))
+        ruleset = ruleset_new(plan, &network->lease, network->hosts, network->log != NULL);
+        if (r > 0 && ruleset_is_equal(before, ruleset))
                 return 0;
         return firewall_commit(network->firewall, g_steal_pointer(&ruleset), error);
 }

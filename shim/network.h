@@ -12,11 +12,14 @@
 #include "plan/net-message.h"
 #include "plan/plan.h"
 #include "shim/container.h"
+#include "shim/report.h"
 #include "util/error.h"
+#include "util/loop.h"
 
 typedef struct Network Network;
 
-Network *network_new(Container *container); /* not owned */
+/* None is owned. */
+Network *network_new(Container *container, Loop *loop, ShimReport *report);
 /* Closes all that would keep the namespace, and its link with it, alive. */
 void network_free(Network *network);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_free)

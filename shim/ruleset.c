@@ -201,7 +201,7 @@ static void add_rule(Ruleset *ruleset, LeaseFamily family, const PlanRule *rule,
 /* ---- all of it ---- */
 
 static void add_family(Ruleset *ruleset, LeaseFamily family, const LeaseNet *net, const Plan *plan,
-                       PlanLinkFlags flags, GHashTable *hosts) {
+                       PlanLinkFlags flags, GHashTable *hosts, bool logs) {
         add_own_source(ruleset, family, net);
         if (family == LEASE_IPV6)
                 add_neighbours(ruleset, net);
@@ -213,7 +213,7 @@ static void add_family(Ruleset *ruleset, LeaseFamily family, const LeaseNet *net
                 if (item->kind == PLAN_RULE)
                         add_rule(ruleset, family, &item->rule, hosts);
         }
-        for (RulesetChain chain = 0; chain < _RULESET_CHAIN_MAX; chain++)
+        for (RulesetChain chain = 0; logs && chain < _RULESET_CHAIN_MAX; chain++)
                 add(ruleset, family, chain, (RulesetEntry){ .verdict = RULESET_LOG });
 }
 
@@ -224,7 +224,7 @@ static const PlanItem *find_link(const Plan *plan) {
         return NULL;
 }
 
-Ruleset *ruleset_new(const Plan *plan, const Lease *lease, GHashTable *hosts) {
+Ruleset *ruleset_new(const Plan *plan, const Lease *lease, GHashTable *hosts, bool logs) {
         Ruleset *ruleset = g_new0(Ruleset, 1);
         const PlanItem *link = find_link(plan);
 
@@ -235,7 +235,7 @@ Ruleset *ruleset_new(const Plan *plan, const Lease *lease, GHashTable *hosts) {
                             (RulesetEntry){ .verdict = RULESET_ACCEPT, .is_loopback = true });
                 }
                 if (link && lease->nets[family].address.is_set)
-                        add_family(ruleset, family, &lease->nets[family], plan, link->link.flags, hosts);
+                        add_family(ruleset, family, &lease->nets[family], plan, link->link.flags, hosts, logs);
         }
         return ruleset;
 }

@@ -75,8 +75,9 @@ typedef struct Ruleset {
 /*
  * What @plan lets through the link of @lease. @hosts: name -> HostAddresses, where names lead; a rule for a name
  * that leads nowhere lets nothing through. A plan without a link lets nothing through but what stays inside.
+ * @logs: what is dropped is told to RULESET_LOG_GROUP.
  */
-Ruleset *ruleset_new(const Plan *plan, const Lease *lease, GHashTable *hosts);
+Ruleset *ruleset_new(const Plan *plan, const Lease *lease, GHashTable *hosts, bool logs);
 void ruleset_free(Ruleset *ruleset);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ruleset, ruleset_free)
 

@@ -276,9 +276,10 @@ static void test_nobody_advertises(void **state) {
 
 /* A frame by hand, as only a privileged thief inside could send it: does it arrive at @receiver, a raw socket of the
  * protocol that is nobody's? */
-static bool frame_passes(const uint8_t *from, const uint8_t *to, const uint8_t *to_ip, int receiver) {
+static bool frame_passes(const uint8_t *from, const uint8_t *to, const uint8_t *to_ip, int receiver,
+                         uint64_t wait_msec) {
         struct sockaddr_ll name = { .sll_family = AF_PACKET };
-        uint64_t end = system_now_usec() + 50000;
+        uint64_t end = system_now_usec() + 1000 * wait_msec;
         uint8_t frame[14 + 28] = { 0 }, *ip = frame + 14;
         bool arrived = false;
         uint32_t sum = 0, tag;
@@ -325,8 +326,8 @@ static void test_bridge_knows_one_station(void **state) {
 
         apply(fixture, plan);
         get_bridge_address(gateway);
-        assert_true(frame_passes(fixture->lease.mac, gateway, peer, receiver));
-        assert_false(frame_passes(thief, gateway, peer, receiver));
+        assert_true(frame_passes(fixture->lease.mac, gateway, peer, receiver, SOON_MSEC));
+        assert_false(frame_passes(thief, gateway, peer, receiver, 100));
 }
 
 /* ---- names ---- */
@@ -487,6 +488,37 @@ static void test_strangers_change_is_put_right(void **state) {
         assert_false(tcp_passes(LEASE_IPV4, 443));
 }
 
+/* ---- what is refused is told ---- */
+
+static void assert_denied(Driver *driver, const char *target, const char *protocol, uint16_t port,
+                          const char *detail) {
+        g_auto(ShimDenied) denied = { 0 };
+        WireMessage message;
+        WireReader reader;
+
+        assert_true(driver_await(driver, SHIM_DENIED, 0, DRIVER_PATIENCE_USEC, &message));
+        reader = wire_reader(&message);
+        assert_int_equal(shim_denied_get(&reader, &denied), 0);
+        wire_message_done(&message);
+        assert_string_equal(denied.gateway, "network");
+        assert_string_equal(denied.target, target);
+        assert_string_equal(denied.protocol, protocol);
+        assert_int_equal(denied.port, port);
+        assert_string_equal(denied.detail, detail);
+}
+
+static void test_refused_packets_are_told(void **state) {
+        Fixture *fixture = *state;
+        g_autoptr(Plan) plan = lab_plan_new(PLAN_LINK_FILTER_ALL);
+        Packet in = { .family = LEASE_IPV6, .protocol = IPPROTO_UDP, .from_port = 5, .to_port = 6 };
+
+        apply(fixture, plan);
+        assert_false(tcp_passes(LEASE_IPV4, 443));
+        assert_denied(fixture->driver, "10.98.0.2", "tcp", 443, "To outside");
+        assert_false(lab_reaches(lab, LAB_PEER, LAB_SANDBOX, in));
+        assert_denied(fixture->driver, "fd98::2", "udp", 6, "From outside");
+}
+
 /* ---- the moment in between ---- */
 
 /* Sends what no rule allows, from @place to @to, until it is killed. */
@@ -560,7 +592,7 @@ static void test_sandboxes_do_not_see_each_other(void **state) {
         receiver = dup(lab->receivers[LAB_SANDBOX][LEASE_IPV4][LAB_PROTOCOLS - 1]);
         lab_set_sandbox(lab, fixture->driver);
         assert_true(receiver >= 0);
-        assert_false(frame_passes(fixture->lease.mac, second.lease.mac, address, receiver));
+        assert_false(frame_passes(fixture->lease.mac, second.lease.mac, address, receiver, 100));
         (void) fd_close(receiver);
         assert_true(inside_has(fixture, "! grep -q 10.99.0.3 /proc/net/arp"));
         driver_assert_stops(second.driver);
@@ -583,6 +615,7 @@ int main(void) {
                 BOTH(test_failed_grant_changes_nothing),
                 ONE(test_bad_leases),
                 BOTH(test_strangers_change_is_put_right),
+                BOTH(test_refused_packets_are_told),
                 BOTH(test_nothing_passes_while_links_come),
                 ONE(test_sandboxes_do_not_see_each_other),
         };

@@ -39,8 +39,8 @@ static Plan *plan_of(PlanLinkFlags flags, PlanDirection direction, PlanProtocol 
 static char *compile(const Plan *plan, bool has_ipv6, GHashTable *hosts) {
         const Lease lease = lease_new(has_ipv6);
         g_autoptr(GHashTable) nobody = g_hash_table_new(g_str_hash, g_str_equal);
-        g_autoptr(Ruleset) ruleset = ruleset_new(plan, &lease, hosts ?: nobody);
-        g_autoptr(Ruleset) again = ruleset_new(plan, &lease, hosts ?: nobody);
+        g_autoptr(Ruleset) ruleset = ruleset_new(plan, &lease, hosts ?: nobody, true);
+        g_autoptr(Ruleset) again = ruleset_new(plan, &lease, hosts ?: nobody, true);
 
         assert_true(ruleset_is_equal(ruleset, again));
         return ruleset_format(ruleset);
