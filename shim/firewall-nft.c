@@ -192,15 +192,17 @@ static void write_entry(GString *text, LeaseFamily family, RulesetChain chain, c
                 g_string_append(text, entry->verdict == RULESET_ACCEPT ? " accept\n" : " drop\n");
 }
 
+/* Chains that are there stay and are emptied: to take one away, the kernel waits until nobody is in it. */
 static char *write_table(const Ruleset *ruleset) {
-        GString *text = g_string_new("add table " TABLE "\ndelete table " TABLE "\nadd table " TABLE "\n");
+        GString *text = g_string_new("add table " TABLE "\n");
         static const char *const hooks[] = { "input", "output", "forward" };
 
         for (size_t i = 0; i < G_N_ELEMENTS(hooks); i++)
                 g_string_append_printf(text,
                                        "add chain " TABLE
-                                       " %s { type filter hook %s priority 0; policy drop; }\n",
-                                       hooks[i], hooks[i]);
+                                       " %s { type filter hook %s priority 0; policy drop; }\n"
+                                       "flush chain " TABLE " %s\n",
+                                       hooks[i], hooks[i], hooks[i]);
         for (LeaseFamily family = 0; family < _LEASE_FAMILY_MAX; family++)
                 for (RulesetChain chain = 0; chain < _RULESET_CHAIN_MAX; chain++) {
                         const GArray *entries = ruleset->entries[family][chain];

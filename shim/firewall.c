@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "shim/firewall.h"
 
+#include <string.h>
+
 #include "shim/firewall-private.h"
 
 struct Firewall {
         const FirewallOps *ops;
         Ruleset *ruleset; /* owned; committed last, or NULL */
-        char *mark;       /* owned; of what is there since */
+        char *mark;       /* owned; what that looks like in the kernel; NULL = not looked at yet */
 };
 
 /* In the order in which AUTO tries them: libiptc is a fifth of the time and a tenth of the memory. */
@@ -48,25 +50,12 @@ const Ruleset *firewall_get_ruleset(const Firewall *firewall) {
         return firewall->ruleset;
 }
 
-static int commit(Firewall *firewall, const Ruleset *ruleset, Error *error) {
-        g_autofree char *mark = NULL;
-        int r;
-
-        r = firewall->ops->commit(ruleset, firewall->ruleset, error);
-        if (r < 0)
-                return r;
-        /* Without a mark the next look finds a change, and commits again. */
-        (void) firewall->ops->mark(&mark, NULL);
-        g_free(firewall->mark);
-        firewall->mark = g_steal_pointer(&mark);
-        return 0;
-}
-
 int firewall_commit(Firewall *firewall, Ruleset *ruleset, Error *error) {
         g_autoptr(Ruleset) wanted = ruleset;
         int r;
 
-        r = commit(firewall, wanted, error);
+        g_clear_pointer(&firewall->mark, g_free);
+        r = firewall->ops->commit(wanted, firewall->ruleset, error);
         if (r < 0)
                 return r;
         ruleset_free(firewall->ruleset);
@@ -74,8 +63,20 @@ int firewall_commit(Firewall *firewall, Ruleset *ruleset, Error *error) {
         return 0;
 }
 
-int firewall_restore(Firewall *firewall, Error *error) {
-        return commit(firewall, firewall->ruleset, error);
+int firewall_take_mark(Firewall *firewall, Error *error) {
+        g_autofree char *mark = NULL;
+        int r;
+
+        r = firewall->ops->mark(&mark, error);
+        if (r < 0)
+                return r;
+        g_free(firewall->mark);
+        firewall->mark = g_steal_pointer(&mark);
+        return 0;
+}
+
+bool firewall_has_mark(const Firewall *firewall) {
+        return firewall->mark != NULL;
 }
 
 int firewall_is_intact(Firewall *firewall, Error *error) {
@@ -83,5 +84,5 @@ int firewall_is_intact(Firewall *firewall, Error *error) {
         int r;
 
         r = firewall->ops->mark(&mark, error);
-        return r < 0 ? r : g_strcmp0(mark, firewall->mark) == 0;
+        return r < 0 ? r : strcmp(mark, firewall->mark) == 0;
 }

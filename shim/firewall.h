@@ -24,8 +24,10 @@ FirewallChoice firewall_get_choice(const Firewall *firewall); /* never AUTO */
 
 /* Takes @ruleset, also on failure. After a failure what was committed last holds. */
 int firewall_commit(Firewall *firewall, Ruleset *ruleset, Error *error);
-/* Commits what was committed last once more. */
-int firewall_restore(Firewall *firewall, Error *error);
-/* 1 if what is there is what was committed last, 0 if somebody has changed it, or a negative errno. */
+/* Remembers what the last commit looks like in the kernel. Reading that back takes as long as the commit: it is for
+ * after the answer to who waits for the rules. */
+int firewall_take_mark(Firewall *firewall, Error *error);
+bool firewall_has_mark(const Firewall *firewall); /* of the last commit */
+/* With a mark: 1 if what is there is what was committed last, 0 if somebody has changed it, or a negative errno. */
 int firewall_is_intact(Firewall *firewall, Error *error);
 const Ruleset *firewall_get_ruleset(const Firewall *firewall); /* committed last; NULL before */

@@ -21,6 +21,7 @@ struct Network {
         GHashTable *hosts;  /* name -> owned HostAddresses */
         Netlink *inside;    /* owned; a socket in the namespace; NULL before the first commit */
         Firewall *firewall; /* owned; likewise */
+        LoopSource *mark_timer; /* owned; when the kernel is asked what the last commit looks like */
         DeniedLog *log;     /* owned; NULL before, and where the kernel has none */
         Link *link;         /* owned; NULL before it was raised first */
         bool is_up;
@@ -32,12 +33,25 @@ static void host_free(void *host) {
         g_free(host);
 }
 
+static void on_mark(void *userdata) {
+        Network *network = userdata;
+        g_auto(Error) error = ERROR_NULL;
+
+        if (!network->firewall || container_enter_network(network->container, NULL) < 0)
+                return;
+        /* Without one the next change commits anew. */
+        if (firewall_take_mark(network->firewall, &error) < 0)
+                log_failure(LOG_DEBUG, &error, "Cannot look at the rules");
+        container_leave_network(network->container);
+}
+
 Network *network_new(Container *container, Loop *loop, ShimReport *report) {
         Network *network = g_new0(Network, 1);
 
         network->container = container;
         network->loop = loop;
         network->report = report;
+        network->mark_timer = loop_add_timer(loop, on_mark, network);
         network->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, host_free);
         return network;
 }
@@ -46,6 +60,7 @@ void network_free(Network *network) {
         if (!network)
                 return;
         g_clear_pointer(&network->link, link_free);
+        g_clear_pointer(&network->mark_timer, loop_source_free);
         g_clear_pointer(&network->log, denied_log_free);
         g_clear_pointer(&network->firewall, firewall_free);
         g_clear_pointer(&network->inside, netlink_free);
@@ -180,26 +195,30 @@ static int commit_first(Network *network, const Plan *plan, Error *error) {
         return firewall_commit(network->firewall, ruleset_new(plan, &network->lease, network->hosts, false), error);
 }
 
+/* 1 if @ruleset is in force already. */
+static int is_in_force(Network *network, const Ruleset *ruleset, Error *error) {
+        int r;
+
+        if (!firewall_has_mark(network->firewall))
+                return 0;
+        r = firewall_is_intact(network->firewall, error);
+        if (r == 0)
+                log_warning("Somebody has changed the sandbox's firewall rules: they are put back");
+        return r <= 0 ? r : ruleset_is_equal(firewall_get_ruleset(network->firewall), ruleset);
+}
+
 static int commit_inside(Network *network, const Plan *plan, Error *error) {
         g_autoptr(Ruleset) ruleset = NULL;
-        const Ruleset *before;
         int r;
 
         r = open_inside(network, error);
         if (r < 0)
                 return r;
-        before = firewall_get_ruleset(network->firewall);
-        if (!before)
+        if (!firewall_get_ruleset(network->firewall))
                 return commit_first(network, plan, error);
-        r = firewall_is_intact(network->firewall, error);
-        if (r < 0)
-                return r;
-        if (r == 0)
-                log_warning("Somebody has changed the sandbox's firewall rules: they are put back");
         ruleset = ruleset_new(plan, &network->lease, network->hosts, network->log != NULL);
-        if (r > 0 && ruleset_is_equal(before, ruleset))
-                return 0;
-        return firewall_commit(network->firewall, g_steal_pointer(&ruleset), error);
+        r = is_in_force(network, ruleset, error);
+        return r != 0 ? MIN(r, 0) : firewall_commit(network->firewall, g_steal_pointer(&ruleset), error);
 }
 
 static int commit(Network *network, const Plan *plan, Error *error) {
@@ -210,6 +229,8 @@ static int commit(Network *network, const Plan *plan, Error *error) {
                 return r;
         r = commit_inside(network, plan, error);
         container_leave_network(network->container);
+        if (r >= 0 && !firewall_has_mark(network->firewall))
+                loop_source_set_time(network->mark_timer, g_get_monotonic_time());
         return r;
 }
 
