@@ -17,7 +17,7 @@ inherit meson pkgconfig systemd useradd features_check
 REQUIRED_DISTRO_FEATURES = "systemd"
 
 # lxc is in meta-virtualization.
-DEPENDS = "glib-2.0 jansson lxc systemd"
+DEPENDS = "glib-2.0 iptables jansson lxc nftables systemd"
 
 EXTRA_OEMESON = "-Dtests=false -Dwerror=false \
     -Dmanifest_share_dir=${datadir}/bulkhead \
