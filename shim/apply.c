@@ -247,6 +247,8 @@ static void tell_network(const Applier *applier) {
 
         report_pending(applier->report, "network", pending);
         report_addresses(applier->report, addresses);
+        report_mechanism(applier->report, "network",
+                         firewall_choice_to_string(network_get_firewall(applier->network)));
 }
 
 /* Where rules are in force, every change looks whether they are still those, and commits its own with it. */
