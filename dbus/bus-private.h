@@ -18,6 +18,8 @@ struct Bus {
         GHashTable *subscribers; /* name of a connection -> Subscriber, owned */
         GHashTable *bindings;    /* Sandbox -> Binding, owned */
         sd_bus_slot *name_asked; /* owned */
+        sd_event_source *name_retry; /* owned; the bus may not have seen yet that an earlier service is gone */
+        unsigned n_name_tries;
         BusOwned owned;          /* NULL once called */
         void *owned_userdata;
         sd_bus_slot *slots[8];   /* owned */

@@ -8,7 +8,10 @@
 #include "dbus/bus-private.h"
 #include "util/log.h"
 
-#define NAME_IS_OURS 1 /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER, D-Bus Specification */
+#define NAME_IS_OURS    1 /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER, D-Bus Specification */
+#define NAME_EXISTS     3 /* DBUS_REQUEST_NAME_REPLY_EXISTS */
+#define NAME_TRIES      40
+#define NAME_RETRY_USEC (50 * 1000ULL)
 
 typedef struct Binding {
         Bus *bus;         /* not owned */
@@ -230,19 +233,50 @@ int bus_new(sd_event *event, const char *address, Manager *manager, Bus **ret, E
 
 /* ---- the name ---- */
 
+static int on_name_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Of a service that was just killed the bus hears in its own time. */
+static bool bus_retry_name(Bus *bus) {
+        sd_event *event = sd_bus_get_event(bus->bus);
+
+        if (++bus->n_name_tries >= NAME_TRIES)
+                return false;
+        bus->name_retry = sd_event_source_disable_unref(bus->name_retry);
+        return sd_event_add_time_relative(event, &bus->name_retry, CLOCK_MONOTONIC, NAME_RETRY_USEC, 0,
+                                          on_name_retry, bus) >= 0;
+}
+
 static int on_name_asked(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error G_GNUC_UNUSED) {
         Bus *bus = userdata;
-        BusOwned owned = g_steal_pointer(&bus->owned);
         g_auto(Error) error = ERROR_NULL;
         uint32_t answer = 0;
+        BusOwned owned;
         int r = 0;
 
         if (sd_bus_message_is_method_error(reply, NULL))
                 r = error_setf(&error, ERROR_SYSTEM, "Cannot get the name %s: %s", BUS_NAME,
                                sd_bus_message_get_error(reply)->message);
-        else if (sd_bus_message_read(reply, "u", &answer) < 0 || answer != NAME_IS_OURS)
+        else if (sd_bus_message_read(reply, "u", &answer) < 0)
+                r = error_setf(&error, ERROR_SYSTEM, "Cannot get the name %s", BUS_NAME);
+        else if (answer == NAME_EXISTS && bus_retry_name(bus))
+                return 0;
+        else if (answer != NAME_IS_OURS)
                 r = error_setf(&error, ERROR_SYSTEM, "The name %s is taken", BUS_NAME);
+        owned = g_steal_pointer(&bus->owned);
         owned(bus->owned_userdata, r < 0 ? &error : NULL);
+        return 0;
+}
+
+static int bus_ask_name(Bus *bus) {
+        bus->name_asked = sd_bus_slot_unref(bus->name_asked);
+        return sd_bus_request_name_async(bus->bus, &bus->name_asked, BUS_NAME, 0, on_name_asked, bus);
+}
+
+static int on_name_retry(sd_event_source *source G_GNUC_UNUSED, uint64_t usec G_GNUC_UNUSED, void *userdata) {
+        int r = bus_ask_name(userdata);
+
+        if (r < 0)
+                log_warning("Cannot ask for the name %s: %s", BUS_NAME, g_strerror(-r));
         return 0;
 }
 
@@ -252,7 +286,7 @@ int bus_own_name(Bus *bus, BusOwned owned, void *userdata, Error *error) {
         bus->owned = owned;
         bus->owned_userdata = userdata;
         /* In its turn, behind what was asked about creators before: its answer comes after theirs. */
-        r = sd_bus_request_name_async(bus->bus, &bus->name_asked, BUS_NAME, 0, on_name_asked, bus);
+        r = bus_ask_name(bus);
         if (r < 0)
                 return error_set_errnof(error, -r, "Cannot get the name %s", BUS_NAME);
         return 0;
@@ -266,6 +300,7 @@ void bus_free(Bus *bus) {
         g_clear_pointer(&bus->bindings, g_hash_table_unref);
         g_clear_pointer(&bus->polkit, polkit_free);
         g_clear_pointer(&bus->auth, bus_auth_free);
+        sd_event_source_disable_unref(bus->name_retry);
         sd_bus_slot_unref(bus->name_asked);
         for (size_t i = 0; i < bus->n_slots; i++)
                 sd_bus_slot_unref(bus->slots[i]);
