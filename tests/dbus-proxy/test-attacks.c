@@ -387,7 +387,6 @@ static unsigned proxy_memory(void) {
 /* A client that asks and never reads: it is not read from any more. */
 static void test_slow_reader(void **state G_GNUC_UNUSED) {
         autofd int fd = raw_login(bus.proxy_address);
-        g_autoptr(GByteArray) refused = NULL;
         unsigned before = proxy_memory();
         size_t n_sent = 0;
 

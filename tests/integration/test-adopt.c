@@ -450,9 +450,9 @@ static void test_folder_of_a_dead_shim(void **state G_GNUC_UNUSED) {
                         *folder = g_path_get_dirname(lock),
                         *identity = test_service_write(service, "run/bulkhead/sandboxes/4711/sandbox",
                                                        "0 dead 1879048192 65536\n");
-        g_auto(sd_bus_error) error = SD_BUS_ERROR_NULL;
         g_autofree char *sandbox = NULL;
 
+        (void) identity;
         kill_and_restart();
         for (unsigned i = 0; i < 1000 && access(folder, F_OK) == 0; i++)
                 test_client_idle(client, 2000);

@@ -277,7 +277,6 @@ static void test_ranges(void **state) {
 }
 
 static void test_allowed(void **state) {
-        g_autofree char *host_network = NULL;
         char link[64];
         ssize_t size = readlink("/proc/self/ns/net", link, sizeof(link) - 2);
 
