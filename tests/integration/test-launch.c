@@ -16,10 +16,11 @@
 #include <cmocka.h>
 
 #include "tests/fixture/test-client.h"
+#include "tests/fixture/test-slow.h"
 #include "util/cleanup.h"
 
-#define ROUNDS_AT_ONCE 100 /* an exit overtaking its answer is a race: often seen is seen once in a hundred  \
-                            */
+/* An exit overtaking its answer is a race: often seen is seen once in a hundred. */
+#define ROUNDS_AT_ONCE 100
 
 static TestClient *client;
 
@@ -364,7 +365,7 @@ static void test_exit_is_never_told_before_the_answer(void **state G_GNUC_UNUSED
 
         test_expect_ok(test_client_create(client, &(TestRequest){ 0 }, &sandbox, &error), &error,
                        "CreateSandbox");
-        for (unsigned i = 0; i < ROUNDS_AT_ONCE; i++) {
+        for (unsigned i = 0; i < test_rounds(ROUNDS_AT_ONCE); i++) {
                 g_auto(TestProgram) launched = { NULL }, run = { NULL };
                 const TestExit *exit;
 

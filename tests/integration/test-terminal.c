@@ -17,9 +17,10 @@
 #include <cmocka.h>
 
 #include "tests/fixture/test-client.h"
+#include "tests/fixture/test-slow.h"
 #include "util/cleanup.h"
 
-#define N_RUNS      1000
+#define N_RUNS      test_rounds(1000)
 #define SETTLE_USEC (200 * 1000) /* who has answered may still be closing what it answered with */
 
 static TestClient *client;
@@ -279,7 +280,7 @@ static void test_descriptors_of_a_thousand_runs(void **state) {
         for (size_t i = 0; i < G_N_ELEMENTS(watched); i++) {
                 unsigned after = count_settled_fds(watched[i].pid);
 
-                print_message("%s: %u descriptors before, %u after %d runs\n", watched[i].name, before[i],
+                print_message("%s: %u descriptors before, %u after %u runs\n", watched[i].name, before[i],
                               after, N_RUNS);
                 if (after != before[i])
                         fail_msg("%s has %u descriptors, %u before", watched[i].name, after, before[i]);

@@ -13,9 +13,10 @@
 #include "plan/plan.h"
 #include "plan/shim-message.h"
 #include "plan/spec.h"
+#include "tests/fixture/test-slow.h"
 
 /* More than anything here takes on a machine that is busy. */
-#define DRIVER_PATIENCE_USEC (20 * G_USEC_PER_SEC)
+#define DRIVER_PATIENCE_USEC (test_slowness() * 20 * G_USEC_PER_SEC)
 
 typedef struct Driver {
         pid_t pid;       /* of the shim, our child; 0 once it is reaped */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plans on a live sandbox, as the apps inside see them. */
+#include "tests/fixture/test-slow.h"
 #include "tests/shim/help.h"
 
 #include <fcntl.h>
@@ -376,7 +377,7 @@ static void test_rounds_leak_nothing(void **state) {
         apply_well(fixture->driver, nothing);
         n_shim = system_count_fds(fixture->driver->pid);
         n_init = system_count_fds(init);
-        for (unsigned i = 0; i < 100; i++) {
+        for (unsigned i = 0; i < test_rounds(100); i++) {
                 g_auto(Error) error = ERROR_NULL;
 
                 apply_well(fixture->driver, plan);

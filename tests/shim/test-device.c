@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Devices of a live sandbox, as the apps inside see them. */
+#include "tests/fixture/test-slow.h"
 #include "tests/shim/help.h"
 
 #include <fcntl.h>
@@ -377,7 +378,7 @@ static void test_rounds_leak_nothing(void **state G_GNUC_UNUSED) {
         g_auto(Error) error = ERROR_NULL;
 
         assert_no_error(plan_add_bind(bad, &origin, "/usr/share", "/usr", 0, &error), &error);
-        for (unsigned i = 0; i < 50; i++) {
+        for (unsigned i = 0; i < test_rounds(50); i++) {
                 apply_well(some);
                 apply_well(others);
                 apply_badly(bad, ERROR_NOT_MOUNTABLE, "mount point");

@@ -3,6 +3,7 @@
  * The real bulkhead-init, driven over its socket, outside of any container but in namespaces of its own:
  * user, pid and mount.
  */
+#include "tests/fixture/test-slow.h"
 #include "tests/shim/help.h"
 
 #include <fcntl.h>
@@ -640,7 +641,7 @@ static void test_a_thousand(void **state) {
                                                 (int) fixture->pid);
         g_autofree char *text = NULL;
 
-        for (unsigned i = 0; i < 1000; i++) {
+        for (unsigned i = 0; i < test_rounds(1000); i++) {
                 InitRun ask = program(i % 10 == 9 ? missing : argv);
 
                 if (run(fixture, &ask, -1).errnum == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Limits of a live sandbox: what the kernel's files say, and what a program inside meets. */
+#include "tests/fixture/test-slow.h"
 #include "tests/shim/help.h"
 
 #include <fcntl.h>
@@ -332,7 +333,7 @@ static void test_seen_from_inside(void **state G_GNUC_UNUSED) {
 static void test_rounds_leak_nothing(void **state G_GNUC_UNUSED) {
         unsigned n_fds = 0;
 
-        for (unsigned i = 0; i < 100; i++) {
+        for (unsigned i = 0; i < test_rounds(100); i++) {
                 grant("memory.max=100M,cpu.shares=300");
                 grant("memory.max=300M,pids.max=99");
                 grant_badly("memory.max=90M,cpuset.cpus=0-4000", ERROR_UNSUPPORTED, "cpuset");

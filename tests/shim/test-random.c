@@ -20,12 +20,13 @@
 #include <unistd.h>
 
 #include "plan/limit-join.h"
+#include "tests/fixture/test-slow.h"
 #include "tests/shim/driver.h"
 #include "tests/shim/system.h"
 #include "util/cgroup.h"
 #include "util/fs.h"
 
-#define N_CHANGES     1000
+#define N_CHANGES     test_rounds(1000)
 #define N_PROGRAM     25 /* a program looks at its variables once in so many changes */
 #define FAIL_ONE_IN   4
 #define SOURCE_OWNER  1234
