@@ -137,6 +137,8 @@ int manager_new(sd_event *event, const Places *places, Settings *settings, Manag
         manager->realm = g_strdup("");
         manager->leases = lease_pool_new(places->instance, settings);
         r = cgroup_host_new("/proc/self/mountinfo", "/proc/self/cgroup", &manager->cgroups, error);
+        if (r >= 0)
+                r = cgroup_host_settle(manager->cgroups, error);
         if (r < 0)
                 return r;
         r = manager_make_folders(places, error);

@@ -299,17 +299,37 @@ int cgroup_box_join(CgroupBox *box, Error *error) {
         return 0;
 }
 
+/* Below systemd the top of v2 is our unit's folder, which has to stay empty of processes. */
+static int join_service(const Hierarchy *hierarchy) {
+        int r;
+
+        r = make_folder(hierarchy->base_fd, CGROUP_SERVICE);
+        if (r < 0 && r != -EEXIST)
+                return r;
+        return fs_write_file_at(hierarchy->base_fd, CGROUP_SERVICE "/cgroup.procs", "0");
+}
+
+int cgroup_host_settle(const CgroupHost *host, Error *error) {
+        const Hierarchy *hierarchy = cgroup_host_get(host, 0);
+        int r;
+
+        if (!hierarchy->is_v2 || !host->below_systemd)
+                return 0;
+        r = join_service(hierarchy);
+        if (r < 0)
+                return error_set_errnof(error, -r, "Cannot move into the cgroup '%s/" CGROUP_SERVICE "'", hierarchy->base);
+        return 0;
+}
+
 int cgroup_box_leave(CgroupBox *box, Error *error) {
         for (guint i = 0; i < box->host->hierarchies->len; i++) {
                 const Hierarchy *hierarchy = cgroup_host_get(box->host, i);
-                const char *file = "cgroup.procs";
                 int r;
 
-                if (hierarchy->is_v2 && box->host->below_systemd) {
-                        (void) make_folder(hierarchy->base_fd, CGROUP_SERVICE);
-                        file = CGROUP_SERVICE "/cgroup.procs";
-                }
-                r = fs_write_file_at(hierarchy->base_fd, join_file(hierarchy, "tasks", file), "0");
+                if (hierarchy->is_v2 && box->host->below_systemd)
+                        r = join_service(hierarchy);
+                else
+                        r = fs_write_file_at(hierarchy->base_fd, join_file(hierarchy, "tasks", "cgroup.procs"), "0");
                 if (r < 0)
                         return error_set_errnof(error, -r, "Cannot leave the cgroup '%s' for '%s'", box->name,
                                                 hierarchy->base);

@@ -39,6 +39,10 @@ typedef struct CgroupHost CgroupHost;
 int cgroup_host_new(const char *mountinfo_path, const char *self_path, CgroupHost **ret, Error *error);
 void cgroup_host_free(CgroupHost *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CgroupHost, cgroup_host_free)
+/* v2 below systemd: moves the calling process (all threads) from our unit's folder, where boxes will stand, into
+ * "service" in it, since a folder with controllers below it holds no processes. Elsewhere, and for one that is
+ * there already, it does nothing. */
+int cgroup_host_settle(const CgroupHost *host, Error *error);
 CgroupLayout cgroup_host_get_layout(const CgroupHost *host);
 bool cgroup_host_has_controller(const CgroupHost *host, const char *controller); /* "memory", "pids", ... */
 /* Path of the folder of @name in the hierarchy of @controller (NULL = the first, or the v2 tree); NULL if the

@@ -287,6 +287,47 @@ static void test_create_undoes(void **state) {
         assert_int_equal(access(parent, F_OK), -1);
 }
 
+/* A service that stayed in its unit's folder could not give a box any controller. */
+static void test_settle(void **state) {
+        static const struct {
+                const char *name, *mounts, *self;
+                bool has_systemd, moves;
+        } places[] = {
+                { "in a unit", v2_mount, "0::/a.service\n", true, true },
+                { "in its leaf", v2_mount, "0::/a.service/service\n", true, true },
+                { "without systemd", v2_mount, "0::/a.service\n", false, false },
+                { "at the top", v2_mount, "0::/\n", true, false },
+                { "legacy", v1_mounts, "2:memory:/a.service\n1:cpu,cpuacct:/a.service\n", true, false },
+        };
+        const Fake *fake = *state;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+                g_autoptr(CgroupHost) host = NULL;
+                g_auto(Error) error = ERROR_NULL;
+
+                print_message("  %s\n", places[i].name);
+                fake_fill(fake, places[i].has_systemd);
+                fake_write(fake, "cg/a.service/service/cgroup.procs", "");
+                fake_set(fake, places[i].mounts, places[i].self);
+                assert_int_equal(
+                        cgroup_host_new_beside(fake->mountinfo, fake->self, fake->systemd, &host, &error), 0);
+                assert_int_equal(cgroup_host_settle(host, &error), 0);
+                assert_fake_file(fake, "cg/a.service/service/cgroup.procs", places[i].moves ? "0" : "");
+        }
+}
+
+static void test_settle_fails(void **state) {
+        const Fake *fake = *state;
+        g_autoptr(CgroupHost) host = NULL;
+        g_auto(Error) error = ERROR_NULL;
+
+        fake_fill(fake, true);
+        fake_set(fake, v2_mount, "0::/a.service\n");
+        assert_int_equal(cgroup_host_new_beside(fake->mountinfo, fake->self, fake->systemd, &host, &error), 0);
+        assert_int_equal(cgroup_host_settle(host, &error), -ENOENT); /* a plain folder has no cgroup.procs */
+        assert_non_null(strstr(error.message, "a.service/service"));
+}
+
 static void test_bad_names(void **state) {
         static const char *const names[] = { "",     "/",       "/a",        "a/",         "a//b",
                                              "..",   "a/../b",  "a/.",       "a b",        "a\nb",
@@ -773,6 +814,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_bad_hosts, setup_fake, teardown_fake),
                 cmocka_unit_test_setup_teardown(test_unified_files, setup_fake, teardown_fake),
                 cmocka_unit_test_setup_teardown(test_create_undoes, setup_fake, teardown_fake),
+                cmocka_unit_test_setup_teardown(test_settle, setup_fake, teardown_fake),
+                cmocka_unit_test_setup_teardown(test_settle_fails, setup_fake, teardown_fake),
                 cmocka_unit_test_setup_teardown(test_bad_names, setup_fake, teardown_fake),
                 cmocka_unit_test(test_real_life),
                 cmocka_unit_test_setup_teardown(test_real_unified, setup_fake, teardown_fake),
