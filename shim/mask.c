@@ -16,6 +16,8 @@
 
 #define COVER_ATTRIBUTES (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
+#define COVERS_PLACE     "/sys/kernel" /* masked itself, and in every sysfs */
+
 /* What tells how the host is and what it does, by the interrupt if need be, and ways into the kernel; nothing that
  * libraries ask for: they want cpuinfo, meminfo, stat, version and the like, and of /sys class, dev and devices. */
 static const char *const masked[] = {
@@ -33,7 +35,7 @@ static const char *const read_only[] = { "/proc/bus", "/proc/fs", "/proc/irq", "
 
 typedef struct Masks {
         int root_fd;        /* owned; of the sandbox */
-        int folder, file;   /* owned; detached trees of an empty folder and an empty file, or -EBADF */
+        int folder, file;   /* owned; an empty folder and an empty file in a mount that can be copied, or -EBADF */
 } Masks;
 
 static void masks_done(Masks *masks) {
@@ -44,11 +46,22 @@ static void masks_done(Masks *masks) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Masks, masks_done)
 
-/* One small tmpfs; nobody sees it before its parts lie on something. */
+/* Negative errno; -ENOENT also for what lies behind a folder that is not there. */
+static int open_target(const Masks *masks, const char *path) {
+        int fd = fs_open_in(masks->root_fd, path, O_PATH, 0, RESOLVE_NO_SYMLINKS);
+
+        return fd == -ENOTDIR ? -ENOENT : fd;
+}
+
+/* One small tmpfs. Before Linux 6.15 only what is attached can be copied, open_tree(2): it lies where a copy of the
+ * folder will lie on it. */
 static int make_covers(Masks *masks, Error *error) {
         autofd int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC), tree_fd = -EBADF, file_fd = -EBADF;
+        autofd int target_fd = open_target(masks, COVERS_PLACE);
         int r;
 
+        if (target_fd < 0)
+                return error_set_errnof(error, -target_fd, "Cannot open '" COVERS_PLACE "' to mask it");
         if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
             fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
             fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -60,20 +73,18 @@ static int make_covers(Masks *masks, Error *error) {
         file_fd = openat(tree_fd, "file", O_CREAT | O_EXCL | O_CLOEXEC, 0444);
         if (file_fd < 0 || fchmod(file_fd, 0444) < 0 || mkdirat(tree_fd, "folder", 0555) < 0)
                 return error_set_errnof(error, errno, "Cannot fill what covers masked paths");
-        masks->file = open_tree(tree_fd, "file", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        masks->folder = open_tree(tree_fd, "folder", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        /* Each copy has these, too. */
+        file_fd = fd_close(file_fd);
+        r = mount_set_attributes(tree_fd, COVER_ATTRIBUTES, -EBADF, false, "masks", error);
+        if (r >= 0)
+                r = mount_attach(tree_fd, target_fd, COVERS_PLACE, error);
+        if (r < 0)
+                return r;
+        masks->file = openat(tree_fd, "file", O_PATH | O_CLOEXEC);
+        masks->folder = openat(tree_fd, "folder", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (masks->file < 0 || masks->folder < 0)
                 return error_set_errnof(error, errno, "Cannot open what covers masked paths");
-        /* Each copy of them has these, too. */
-        r = mount_set_attributes(masks->file, COVER_ATTRIBUTES, -EBADF, false, "masks", error);
-        return r < 0 ? r : mount_set_attributes(masks->folder, COVER_ATTRIBUTES, -EBADF, false, "masks", error);
-}
-
-/* Negative errno; -ENOENT also for what lies behind a folder that is not there. */
-static int open_target(const Masks *masks, const char *path) {
-        int fd = fs_open_in(masks->root_fd, path, O_PATH, 0, RESOLVE_NO_SYMLINKS);
-
-        return fd == -ENOTDIR ? -ENOENT : fd;
+        return 0;
 }
 
 static int cover(const Masks *masks, const char *path, Error *error) {
