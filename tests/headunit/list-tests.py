@@ -21,6 +21,8 @@ def main():
     arguments = parser.parse_args()
 
     def moved(text):
+        if text.endswith("/python3"):
+            return "/usr/bin/python3"  # whichever it is here
         return text.replace(arguments.build, "/test/build").replace(arguments.source, "/test/source")
 
     names, _, why = arguments.leave_out.partition(": ")
