@@ -43,7 +43,7 @@ static int read_counter(const Oom *oom, guint64 *ret, Error *error) {
 
 static void look(Oom *oom) {
         gint64 now = g_get_monotonic_time();
-        guint64 n;
+        guint64 n = 0;
 
         if (read_counter(oom, &n, NULL) < 0)
                 return;

@@ -45,7 +45,7 @@ int cgroup_box_write(CgroupBox *box, const char *controller, const char *v1_file
                      const char *value, Error *error) {
         g_autofree char *path = NULL;
         g_autofree char *verb = NULL;
-        int dir_fd;
+        int dir_fd = -EBADF;
         int r;
 
         r = find_file(box, controller, v1_file, v2_file, &dir_fd, &path, error);
@@ -62,7 +62,7 @@ int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file,
                     char **ret, Error *error) {
         g_auto(Error) reason = ERROR_NULL;
         g_autofree char *path = NULL;
-        int dir_fd;
+        int dir_fd = -EBADF;
         int r;
 
         r = find_file(box, controller, v1_file, v2_file, &dir_fd, &path, error);
@@ -75,7 +75,7 @@ int cgroup_box_read(CgroupBox *box, const char *controller, const char *v1_file,
 int cgroup_box_open_file(CgroupBox *box, const char *controller, const char *v1_file, const char *v2_file,
                          int flags, Error *error) {
         g_autofree char *path = NULL;
-        int dir_fd, fd;
+        int dir_fd = -EBADF, fd;
         int r;
 
         r = find_file(box, controller, v1_file, v2_file, &dir_fd, &path, error);

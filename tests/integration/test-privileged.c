@@ -85,8 +85,9 @@ static void expect(const char *template_name, const char *script, const char *ex
         g_autofree char *output = NULL;
         int status = test_client_launch_shell(client, &request, script, &output);
 
-        if (strcmp(output, expected) != 0)
-                fail_msg("%s: status %d, expected '%s', got '%s'", template_name, status, expected, output);
+        if (g_strcmp0(output, expected) != 0)
+                fail_msg("%s: status %d, expected '%s', got '%s'", template_name ?: "default",
+                         status, expected, output ?: "nothing");
 }
 
 /* What is not privileged works without being allowed. */
