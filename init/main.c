@@ -64,15 +64,33 @@ static int join_cgroups(void) {
         return 0;
 }
 
+/* Its clocks are the host's: who shares frames and sound with servers outside shares their monotonic clock. Kernels
+ * before 5.6, and some after it, have none. */
+static int make_time_namespace(void) {
+        int fd, r;
+
+        if (unshare(CLONE_NEWTIME) < 0)
+                return errno == EINVAL ? 0 : -errno;
+        /* That was for children only, and before Linux 6.3 one in another time namespace cannot share our memory, as a
+         * program does up to its exec (time_namespaces(7)). */
+        fd = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = setns(fd, CLONE_NEWTIME) < 0 ? -errno : 0;
+        close(fd);
+        return r;
+}
+
 /* Those that liblxc cannot make. */
 static int make_namespaces(void) {
+        int r;
+
         /* Only now: a cgroup namespace is rooted where its maker is, and that has to be the payload. */
         if (unshare(CLONE_NEWCGROUP) < 0)
                 return -errno;
-        /* For programs, from their exec on. Its clocks are the host's: who shares frames and sound with servers
-         * outside shares their monotonic clock. Kernels before 5.6, and some after it, have none. */
-        if (unshare(CLONE_NEWTIME) < 0 && errno != EINVAL)
-                return -errno;
+        r = make_time_namespace();
+        if (r < 0)
+                return r;
         /* One of our own, instead of that of whoever started the service; ENOSYS: a kernel without keys. */
         if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
                 return -errno;
