@@ -39,7 +39,7 @@ static void expect_said(const char *script, const char *const *environment, cons
 static void test_descriptors(void **state G_GNUC_UNUSED) {
         expect_said("a=$(readlink /proc/$$/fd/0); b=$(readlink /proc/$$/fd/1); echo $a $b >&3", (const char *[]){ NULL },
                     "/dev/null /dev/null\n");
-        expect_said("for n in 4 5 6 7 8 9 10 11 12; do test -e /proc/$$/fd/$n && echo $n; done >&3; exit 0",
+        expect_said("for n in 4 5 6 7 8 9; do test -e /proc/$$/fd/$n && echo $n; done >&3; exit 0",
                     (const char *[]){ NULL }, "");
 }
 
