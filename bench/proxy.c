@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a proxy costs on the way to a bus: none, xdg-dbus-proxy, and ours, in turns. See bench/README.md.
- *
- * The client is one that all three serve: it says who it is line by line, and its serials only grow, since
- * the xdg-dbus-proxy of Debian 12 cuts clients that do otherwise.
  */
 #include <poll.h>
 #include <setjmp.h>
@@ -14,15 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "gateways/dbus-proxy/bus-header.h"
-#include "tests/dbus-proxy/raw.h"
+#include "tests/dbus-proxy/echo.h"
 #include "tests/dbus-proxy/test-bus.h"
 #include "util/cleanup.h"
 
@@ -33,7 +28,6 @@
 #define WINDOW         32 /* calls on their way at once */
 #define BODY_SIZE      8192
 #define CONNECTIONS    100
-#define BUFFER_SIZE    (256 * 1024)
 #define WAIT_MSEC      10000
 #define XDG_PROXY      "/usr/bin/xdg-dbus-proxy"
 
@@ -66,13 +60,6 @@ static const struct {
         [LOAD_LARGE] = { N_LARGE, WINDOW, BODY_SIZE },
 };
 
-typedef struct Client {
-        int fd;
-        uint32_t serial;
-        size_t n_in;
-        uint8_t in[BUFFER_SIZE];
-} Client;
-
 /* In KiB, of the whole process. */
 typedef struct Memory {
         unsigned pss, private;
@@ -90,60 +77,19 @@ static char *addresses[_SUBJECT_MAX]; /* NULL = cannot be measured */
 static pid_t service_pid, xdg_pid;
 static int xdg_fd = -EBADF;
 static unsigned n_rounds = ROUNDS_DEFAULT;
-static volatile sig_atomic_t is_interrupted;
 
 static void on_signal(int number G_GNUC_UNUSED) {
-        is_interrupted = 1;
+        echo_is_interrupted = 1;
 }
 
-/* ---- the other side ---- */
-
-/* Says back what it is told. */
-static int answer(sd_bus_message *message, void *userdata G_GNUC_UNUSED, sd_bus_error *error G_GNUC_UNUSED) {
-        sd_bus_message *reply = NULL;
-        const void *bytes;
-        size_t size;
-        int r;
-
-        if (!sd_bus_message_is_method_call(message, "com.acme.A", NULL))
-                return 0;
-        r = sd_bus_message_new_method_return(message, &reply);
-        if (r >= 0 && sd_bus_message_has_signature(message, "ay")) {
-                r = sd_bus_message_read_array(message, 'y', &bytes, &size);
-                if (r >= 0)
-                        r = sd_bus_message_append_array(reply, 'y', bytes, size);
-        }
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        sd_bus_message_unref(reply);
-        return r < 0 ? r : 1;
-}
-
-static pid_t start_service(void) {
-        sd_bus *service = NULL;
-        pid_t pid = fork();
-
-        if (pid != 0)
-                return pid;
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (sd_bus_new(&service) < 0 || sd_bus_set_address(service, bus.address) < 0 ||
-            sd_bus_set_bus_client(service, true) < 0 || sd_bus_start(service) < 0 ||
-            sd_bus_add_filter(service, NULL, answer, NULL) < 0 ||
-            sd_bus_request_name(service, "com.acme.Radio", 0) < 0)
-                _exit(1);
-        for (;;) {
-                int r = sd_bus_process(service, NULL);
-
-                if (r < 0 || (r == 0 && sd_bus_wait(service, UINT64_MAX) < 0))
-                        _exit(0);
-        }
-}
+/* ---- start and end ---- */
 
 /* It ends by itself when we do: its --fd. */
 static void start_xdg(void) {
         g_autofree char *path = g_build_filename(bus.folder, "xdg", NULL);
-        const char *argv[] = { XDG_PROXY,  bus.address, path, "--filter", "--talk=com.acme.Radio",
-                               "--fd=3", NULL };
+        const char *argv[] = {
+                XDG_PROXY, bus.address, path, "--filter", "--talk=" ECHO_NAME, "--fd=3", NULL
+        };
         posix_spawn_file_actions_t actions;
         struct pollfd polled;
         int pair[2];
@@ -164,150 +110,12 @@ static void start_xdg(void) {
         addresses[SUBJECT_XDG] = g_strdup_printf("unix:path=%s", path);
 }
 
-/* ---- the client ---- */
-
-static void say_line(int fd, const char *text) {
-        uint8_t byte = 0;
-
-        assert_true(raw_send(fd, text, strlen(text)));
-        while (byte != '\n')
-                assert_int_equal(recv(fd, &byte, 1, 0), 1);
-}
-
-static int login(const char *address) {
-        int fd = raw_connect(address);
-
-        assert_true(raw_send(fd, "", 1));
-        say_line(fd, "AUTH EXTERNAL 30\r\n");
-        say_line(fd, "NEGOTIATE_UNIX_FD\r\n");
-        assert_true(raw_send(fd, "BEGIN\r\n", strlen("BEGIN\r\n")));
-        assert_true(raw_send_message(fd, &(RawMessage){ .type = BUS_CALL,
-                                                        .serial = 1,
-                                                        .path = BUS_DRIVER_PATH,
-                                                        .interface = BUS_DRIVER_INTERFACE,
-                                                        .member = "Hello",
-                                                        .destination = BUS_DRIVER_NAME }));
-        assert_int_equal(raw_read_reply(fd, NULL, NULL), BUS_RETURN);
-        return fd;
-}
-
-static GByteArray *make_call(uint32_t body_size) {
-        g_autofree char *body = g_malloc0(body_size);
-        uint32_t n = body_size - (uint32_t) sizeof(n);
-
-        if (body_size > 0)
-                memcpy(body, &n, sizeof(n));
-        return raw_marshal(&(RawMessage){ .type = BUS_CALL,
-                                          .serial = 1,
-                                          .path = "/a",
-                                          .interface = "com.acme.A",
-                                          .member = "M",
-                                          .destination = "com.acme.Radio",
-                                          .signature = body_size > 0 ? "ay" : NULL,
-                                          .body = body,
-                                          .body_size = body_size,
-                                          .is_big_endian = G_BYTE_ORDER == G_BIG_ENDIAN });
-}
-
-/* How many answers are in what came. */
-static unsigned take_answers(Client *client, uint32_t expected_size) {
-        unsigned n = 0;
-        size_t at = 0;
-
-        while (client->n_in - at >= BUS_HEADER_FIXED) {
-                const uint8_t *bytes = client->in + at;
-                uint32_t body_size;
-                size_t size;
-
-                assert_int_equal(bus_header_measure(bytes, &size, &body_size), 0);
-                if (client->n_in - at < size + body_size)
-                        break;
-                at += size + body_size;
-                if (bytes[1] == BUS_SIGNAL)
-                        continue;
-                assert_int_equal(bytes[1], BUS_RETURN);
-                assert_int_equal(body_size, expected_size);
-                n++;
-        }
-        client->n_in -= at;
-        memmove(client->in, client->in + at, client->n_in);
-        return n;
-}
-
-static unsigned receive_answers(Client *client, uint32_t expected_size) {
-        ssize_t n = recv(client->fd, client->in + client->n_in, BUFFER_SIZE - client->n_in, MSG_DONTWAIT);
-
-        if (n < 0 && errno == EAGAIN)
-                return 0;
-        if (n <= 0)
-                fail_msg("The connection was cut");
-        client->n_in += (size_t) n;
-        return take_answers(client, expected_size);
-}
-
-/* What of @call is left goes out, as far as it can; true if that is all. */
-static bool send_rest(const Client *client, const GByteArray *call, size_t *at) {
-        ssize_t n = send(client->fd, call->data + *at, call->len - *at, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-        if (n < 0 && errno != EAGAIN)
-                fail_msg("The connection was cut");
-        *at += n > 0 ? (size_t) n : 0;
-        return *at == call->len;
-}
-
-static void wait_for(const Client *client, bool is_sending) {
-        struct pollfd polled = { .fd = client->fd, .events = (short) (POLLIN | (is_sending ? POLLOUT : 0)) };
-
-        if (poll(&polled, 1, WAIT_MSEC) <= 0)
-                fail_msg("%s", is_interrupted ? "Interrupted" : "No answer comes");
-}
-
-/* @n calls and their answers, at most @window of them on their way. */
-static void exchange(Client *client, GByteArray *call, unsigned n, unsigned window, uint32_t body_size) {
-        unsigned n_sent = 0, n_answered = 0;
-        size_t at = 0;
-
-        while (n_answered < n) {
-                bool is_sending = n_sent < n && n_sent - n_answered < window;
-
-                if (is_sending && at == 0) {
-                        client->serial++;
-                        memcpy(call->data + 8, &client->serial, sizeof(client->serial));
-                }
-                if (is_sending && send_rest(client, call, &at)) {
-                        n_sent++;
-                        at = 0;
-                        continue;
-                }
-                wait_for(client, is_sending);
-                n_answered += receive_answers(client, body_size);
-        }
-}
-
-/* ---- start and end ---- */
-
-/* Until the service has its name. */
-static void wait_for_service(void) {
-        g_autoptr(GByteArray) call = make_call(0);
-
-        for (int i = 0; i < 500; i++) {
-                autofd int fd = login(bus.address);
-
-                assert_true(raw_send(fd, call->data, call->len));
-                if (raw_read_reply(fd, NULL, NULL) == BUS_RETURN)
-                        return;
-                g_usleep(10 * 1000);
-        }
-        fail_msg("The service does not answer");
-}
-
 static void start(void) {
         test_bus_start(&bus);
-        service_pid = start_service();
-        wait_for_service();
+        service_pid = echo_service_start(bus.address);
         test_bus_start_proxy(
                 &bus,
-                (const char *const[]){ "talk both name com.acme.Radio interface * path * member *", NULL });
+                (const char *const[]){ "talk both name " ECHO_NAME " interface * path * member *", NULL });
         addresses[SUBJECT_NONE] = g_strdup(bus.address);
         addresses[SUBJECT_OURS] = g_strdup(bus.proxy_address);
         start_xdg();
@@ -362,8 +170,8 @@ static double read_cpu(pid_t pid) {
                 return 0;
         at = strrchr(text, ')');
         assert_non_null(at);
-        assert_int_equal(sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system),
-                         2);
+        assert_int_equal(
+                sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
         return (double) (user + system) / (double) sysconf(_SC_CLK_TCK);
 }
 
@@ -390,23 +198,22 @@ static void add_value(GArray *values, double value) {
         g_array_append_val(values, value);
 }
 
-static void measure_sequential(Client *client, GByteArray *call, Result *result) {
+static void measure_sequential(EchoClient *client, Result *result) {
         for (unsigned i = 0; i < N_SEQUENTIAL; i++) {
                 double begun = now_usec();
 
-                exchange(client, call, 1, 1, 0);
+                echo_run(&client, 1, 1, 1, 0);
                 add_value(result->latency, now_usec() - begun);
         }
 }
 
-static void measure(Client *client, Subject subject, Load load, Result *result) {
-        g_autoptr(GByteArray) call = make_call(loads[load].body_size);
+static void measure(EchoClient *client, Subject subject, Load load, Result *result) {
         double cpu = read_cpu(pid_of(subject)), begun = now_usec();
 
         if (load == LOAD_SEQUENTIAL)
-                measure_sequential(client, call, result);
+                measure_sequential(client, result);
         else
-                exchange(client, call, loads[load].n_calls, loads[load].window, loads[load].body_size);
+                echo_run(&client, 1, loads[load].n_calls, loads[load].window, loads[load].body_size);
         add_value(result->calls[load], loads[load].n_calls * 1e6 / (now_usec() - begun));
         result->cpu[load] += read_cpu(pid_of(subject)) - cpu;
 }
@@ -417,7 +224,7 @@ static Memory measure_full(Subject subject) {
         Memory memory;
 
         for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
-                fds[i] = login(addresses[subject]);
+                fds[i] = echo_login(addresses[subject]);
         memory = read_memory(pid_of(subject));
         for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
                 (void) close(fds[i]);
@@ -434,7 +241,7 @@ static int compare(const void *a, const void *b) {
 
 static double percentile(GArray *values, unsigned percent) {
         g_array_sort(values, compare);
-        return g_array_index(values, double, values->len * percent / 100);
+        return g_array_index(values, double, values->len *percent / 100);
 }
 
 static void print_line(const char *name, const char *unit, const double values[_SUBJECT_MAX]) {
@@ -489,16 +296,14 @@ static void print(Result *results) {
 }
 
 static void bench(void **state G_GNUC_UNUSED) {
-        Client *clients[_SUBJECT_MAX] = { 0 };
+        EchoClient *clients[_SUBJECT_MAX] = { 0 };
         Result results[_SUBJECT_MAX] = { 0 };
 
         start();
         for (Subject s = 0; s < _SUBJECT_MAX; s++) {
                 if (!addresses[s])
                         continue;
-                clients[s] = test_calloc(1, sizeof(Client));
-                clients[s]->fd = login(addresses[s]);
-                clients[s]->serial = 1;
+                clients[s] = echo_client_new(addresses[s]);
                 results[s].latency = g_array_new(FALSE, FALSE, sizeof(double));
                 for (Load load = 0; load < _LOAD_MAX; load++)
                         results[s].calls[load] = g_array_new(FALSE, FALSE, sizeof(double));
@@ -518,8 +323,7 @@ static void bench(void **state G_GNUC_UNUSED) {
         for (Subject s = 0; s < _SUBJECT_MAX; s++) {
                 if (!clients[s])
                         continue;
-                (void) close(clients[s]->fd);
-                test_free(clients[s]);
+                echo_client_free(clients[s]);
                 g_array_unref(results[s].latency);
                 for (Load load = 0; load < _LOAD_MAX; load++)
                         g_array_unref(results[s].calls[load]);
