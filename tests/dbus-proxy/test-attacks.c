@@ -404,7 +404,8 @@ static void test_slow_reader(void **state G_GNUC_UNUSED) {
                 n_sent += message->len;
         }
         assert_true(n_sent < 8 * 1024 * 1024);
-        assert_true(proxy_memory() < before + 4 * 1024);
+        if (!g_getenv("ASAN_OPTIONS")) /* which keeps for a while what was freed */
+                assert_true(proxy_memory() < before + 4 * 1024);
 }
 
 static void test_undeclared_descriptors(void **state G_GNUC_UNUSED) {
