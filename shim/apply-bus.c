@@ -56,6 +56,7 @@ static int bus_prepare(Applier *applier, Step *step, Error *error) {
 
 static int bus_apply(Applier *applier, Step *step, Error *error) {
         const PlanItem *item = item_of(step);
+        gpointer key = NULL;
         int r;
 
         if (step->plan.from && step->plan.to)
@@ -66,7 +67,8 @@ static int bus_apply(Applier *applier, Step *step, Error *error) {
         if (step->plan.to)
                 g_hash_table_insert(applier->buses, g_strdup(item->key), g_steal_pointer(&step->data));
         else
-                g_hash_table_steal_extended(applier->buses, item->key, NULL, &step->data);
+                g_hash_table_steal_extended(applier->buses, item->key, &key, &step->data);
+        g_free(key);
         return 0;
 }
 

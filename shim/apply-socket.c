@@ -70,6 +70,7 @@ static int socket_prepare(Applier *applier, Step *step, Error *error) {
 static int socket_apply(Applier *applier, Step *step, Error *error) {
         const PlanItem *item = item_of(step);
         SocketStep *own = step->data;
+        gpointer key = NULL;
         int r;
 
         if (step->plan.from && step->plan.to) {
@@ -83,7 +84,8 @@ static int socket_apply(Applier *applier, Step *step, Error *error) {
         if (step->plan.to)
                 g_hash_table_insert(applier->sockets, g_strdup(item->key), g_steal_pointer(&own->proxy));
         else
-                g_hash_table_steal_extended(applier->sockets, item->key, NULL, (gpointer *) &own->proxy);
+                g_hash_table_steal_extended(applier->sockets, item->key, &key, (gpointer *) &own->proxy);
+        g_free(key);
         return 0;
 }
 

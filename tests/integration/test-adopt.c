@@ -125,7 +125,8 @@ static char *describe(const char *path, const char *interface, const char *const
                 (void) fprintf(stream, "%s ", *names);
                 assert_true(sd_bus_message_dump(reply, stream, SD_BUS_MESSAGE_DUMP_SUBTREE_ONLY) >= 0);
         }
-        (void) fflush(stream);
+        /* Only now is the text where it stays. */
+        (void) fclose(g_steal_pointer(&stream));
         return text;
 }
 

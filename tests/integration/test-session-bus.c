@@ -232,9 +232,11 @@ static void test_clients(void **state G_GNUC_UNUSED) {
 }
 
 static void test_the_proxy_has_given_up_everything(void **state G_GNUC_UNUSED) {
-        static const char *const lines[] = { "\nUid:\t5\t5\t5\t5\n", "\nGid:\t60\t60\t60\t60\n",
+        const char *const lines[] = { "\nUid:\t5\t5\t5\t5\n", "\nGid:\t60\t60\t60\t60\n",
                                              "\nGroups:\t \n",       "\nCapPrm:\t0000000000000000\n",
-                                             "\nNoNewPrivs:\t1\n",   "\nSeccomp:\t2\n" };
+                                             "\nNoNewPrivs:\t1\n",
+                                             /* sanitizers make calls that no filter of ours knows */
+                                             g_getenv("ASAN_OPTIONS") ? "\nSeccomp:\t" : "\nSeccomp:\t2\n" };
         g_autofree char *path = NULL, *text = NULL;
 
         change("Grant", "radio.play");

@@ -471,7 +471,10 @@ static void test_strangers_change_is_put_right(void **state) {
         static const char *const nft[] = { "nft", "flush", "ruleset", NULL };
         g_autoptr(Plan) plan = lab_plan_new(PLAN_LINK_FILTER_ALL), more = lab_plan_new(PLAN_LINK_FILTER_ALL);
 
-        if (!g_find_program_in_path(fixture->choice == FIREWALL_IPTABLES ? "iptables-legacy" : "nft")) {
+        g_autofree char *program =
+                g_find_program_in_path(fixture->choice == FIREWALL_IPTABLES ? "iptables-legacy" : "nft");
+
+        if (!program) {
                 print_message("Skipped: there is no other program to change rules with\n");
                 skip();
         }
